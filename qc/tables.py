@@ -1,0 +1,293 @@
+"""Every table's fields as data: name, type, unit, meaning, since. Schemas, docs and checks are made from here.
+
+One row a call in each (and pack, from `findings` on), nested lists for what a call has many of. No wall-clock time
+of processing is stored, so that the same input gives the same tables. Times are integer milliseconds from the start
+of the recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column, or one member of a nested struct. `type` is a pyarrow type name, or `list`/`struct` with `fields`."""
+
+    name: str
+    type: str
+    meaning: str
+    unit: str = ""
+    since: str = "0.1"
+    fields: tuple[Field, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its key (a later part wins for the same key) and its fields."""
+
+    name: str
+    meaning: str
+    key: tuple[str, ...]
+    fields: tuple[Field, ...]
+
+
+def _structs(name: str, meaning: str, *fields: Field, since: str = "0.1") -> Field:
+    return Field(name, "list<struct>", meaning, since=since, fields=fields)
+
+
+_CALL_ID = Field("call_id", "string", "From the call list; else `sha256:` and the first 16 hex digits of the bytes' hash.")
+_STATUS = Field("status", "string", "`ok` or `failed`.")
+_REASON = Field("reason", "string", "Short stable word for a failure (`missing_file`, `not_audio`, `truncated`, …); null when fine.")
+_MESSAGE = Field("message", "string", "The failure in one sentence: what, where, what to do.")
+_PACK = (
+    Field("pack_id", "string", "Id of the rule pack."),
+    Field("pack_version", "string", "Semantic version of the rule pack."),
+    Field("pack_sha256", "string", "Digest of the pack as it was used; its flattened text lies in the store under `packs/`."),
+    Field("pack_signer", "string", "Who signed it; `local` for a folder of one's own."),
+)
+
+CALLS = Table(
+    "calls",
+    "The recordings and the call list, joined. One row a call, whether its file exists or not.",
+    ("call_id",),
+    (
+        _CALL_ID,
+        Field("file", "string", "Path of the recording as found, relative to the folder given, or as listed."),
+        Field("path", "string", "Absolute path (or address) of the recording; null when no file was found."),
+        Field("sha256", "string", "SHA-256 of the file's bytes."),
+        Field("size_bytes", "int64", "Size of the file.", unit="bytes"),
+        Field("listed", "bool", "The call list has this call."),
+        Field("found", "bool", "A file was found for this call."),
+        Field("duplicate_of", "string", "Another call's id whose recording has the same bytes (the first in order); null else."),
+        Field("agent_id", "string", "The agent's id."),
+        Field("agent_name", "string", "The agent's name."),
+        Field("provider", "string", "The outsourced desk."),
+        Field("queue", "string", "Queue or call type."),
+        Field("started_at", "string", "When the call started, ISO 8601, as listed."),
+        Field("listed_duration_ms", "int64", "Duration by the call list.", unit="ms"),
+        Field("hangup", "string", "Who hung up: `agent`, `customer`, `system`, or null."),
+        Field("satisfaction", "int32", "The customer's rating.", unit="1 to 5"),
+        Field("agent_channel", "int32", "Which channel the agent is on, from 0; null when the list does not say."),
+        _structs(
+            "meta",
+            "Every other column of the call list.",
+            Field("name", "string", "Column name."),
+            Field("value", "string", "Cell as text."),
+        ),
+    ),
+)
+
+TRANSCRIPTS = Table(
+    "transcripts",
+    "What was said, when, by whom, and what was not heard. One row a call.",
+    ("call_id",),
+    (
+        _CALL_ID,
+        _STATUS,
+        _REASON,
+        _MESSAGE,
+        Field("warnings", "list<string>", "What was odd without being a failure (`truncated`, `mono`, `silent_channel:1`, …)."),
+        Field("source", "string", "`audio`, or the format it was imported from."),
+        Field("audio_sha256", "string", "SHA-256 of the recording's bytes that were transcribed."),
+        Field("container", "string", "Container format."),
+        Field("codec", "string", "Audio codec."),
+        Field("rate_hz", "int32", "Sample rate.", unit="Hz"),
+        Field("channels", "int32", "Number of channels."),
+        Field("duration_ms", "int64", "Decoded duration.", unit="ms"),
+        Field("language", "string", "Language asked of the recogniser."),
+        Field("engine", "string", "Speech engine."),
+        Field("model", "string", "Model name or file name."),
+        Field("model_sha256", "string", "Digest of the model's weights."),
+        Field("options", "string", "Every option that can change the text, as canonical JSON."),
+        Field("tool_version", "string", "Version of qc that wrote the row."),
+        _structs(
+            "roles",
+            "Speech and coverage per channel and role.",
+            Field("channel", "int32", "Channel, from 0."),
+            Field("role", "string", "`agent`, `customer`, `system` or `unknown`."),
+            Field("speech_ms", "int64", "Detected speech.", unit="ms"),
+            Field("heard_ms", "int64", "Detected speech that gave reliable text.", unit="ms"),
+            Field("coverage", "float32", "heard ÷ speech; null where there is no speech.", unit="0 to 1"),
+            Field("level_dbfs", "float32", "Root-mean-square level of the speech.", unit="dBFS"),
+        ),
+        _structs(
+            "spans",
+            "Detected speech, in order of time, and whether it was heard: what verdicts' coverage is made from.",
+            Field("channel", "int32", "Channel, from 0."),
+            Field("role", "string", "Role of the channel or speaker."),
+            Field("start_ms", "int64", "Start.", unit="ms"),
+            Field("end_ms", "int64", "End.", unit="ms"),
+            Field("heard", "bool", "It gave reliable text."),
+            Field("why", "string", "Why it was not heard (`no_text`, `pseudo_speech`, `loop`, `failed`, `low_confidence`, …)."),
+        ),
+        _structs(
+            "turns",
+            "Turns in order of start, then channel.",
+            Field("turn", "int32", "Number of the turn in the call, from 0."),
+            Field("channel", "int32", "Channel, from 0; null where there are none (chats)."),
+            Field("role", "string", "`agent`, `customer`, `system` or `unknown`."),
+            Field("start_ms", "int64", "Start.", unit="ms"),
+            Field("end_ms", "int64", "End.", unit="ms"),
+            Field("text", "string", "The words."),
+            Field("avg_logprob", "float32", "Mean log-probability of the tokens; null where unknown."),
+            Field("no_speech_prob", "float32", "Probability that nobody speaks; null where unknown."),
+            Field("char_ms", "list<int32>", "Start of each character, from the start of the recording; null where unknown.", unit="ms"),
+            Field("level_dbfs", "float32", "Root-mean-square level of the turn; null where unknown.", unit="dBFS"),
+            Field("flags", "list<string>", "Why the text may not be trusted (`pseudo_speech`, `loop`, `low_confidence`, …); any flag keeps the turn from scoring."),
+        ),
+    ),
+)
+
+FINDINGS = Table(
+    "findings",
+    "What the rules say of each call. One row a call and pack; a clean call is a row with no verdicts listed.",
+    ("call_id", "pack_id"),
+    (
+        _CALL_ID,
+        *_PACK,
+        _STATUS,
+        _REASON,
+        _MESSAGE,
+        Field("tool_version", "string", "Version of qc that wrote the row."),
+        Field("transcript_sha256", "string", "Digest of the transcript that was scanned."),
+        Field("rules", "int32", "Rules evaluated; every one that `verdicts` does not list is a miss."),
+        Field("hits", "int32", "Rules that hit."),
+        Field("undecided", "int32", "Rules that could not be decided."),
+        _structs(
+            "verdicts",
+            "Verdicts other than miss, in the pack's order.",
+            Field("rule", "string", "Rule id."),
+            Field("verdict", "string", "`hit`, `undecided` or `not_applicable`."),
+            Field("severity", "string", "Severity of the rule in the pack."),
+            Field("count", "int32", "How often it hit, after merging by the rule's spacing."),
+            Field("coverage", "float32", "Heard speech ÷ detected speech in the rule's window; null where it does not matter.", unit="0 to 1"),
+            Field("why", "string", "For undecided and not applicable: the reason."),
+            _structs(
+                "evidence",
+                "What it rests on, in order of time.",
+                Field("turn", "int32", "Turn; null for what lies between turns (silence)."),
+                Field("role", "string", "Role of the turn."),
+                Field("start_ms", "int64", "Start.", unit="ms"),
+                Field("end_ms", "int64", "End.", unit="ms"),
+                Field("char_start", "int32", "First character in the turn's text; null where there is none."),
+                Field("char_end", "int32", "One past the last character."),
+                Field("quote", "string", "The words themselves."),
+            ),
+        ),
+    ),
+)
+
+SCORES = Table(
+    "scores",
+    "Every call's score as an interval: undecided rules counted as hits (worst) and as misses (best).",
+    ("call_id", "pack_id"),
+    (
+        _CALL_ID,
+        *_PACK,
+        _STATUS,
+        _REASON,
+        _MESSAGE,
+        Field("tool_version", "string", "Version of qc that wrote the row."),
+        Field("worst", "float64", "Score if every undecided rule counts against the call.", unit="points"),
+        Field("best", "float64", "Score if every undecided rule counts for the call.", unit="points"),
+        Field("fatal", "bool", "A fatal rule hit: the score is 0."),
+        _structs(
+            "dimensions",
+            "Score per dimension.",
+            Field("dimension", "string", "Dimension id."),
+            Field("worst", "float64", "As above, of this dimension alone.", unit="points"),
+            Field("best", "float64", "As above.", unit="points"),
+        ),
+        _structs(
+            "items",
+            "What made the score, rule by rule.",
+            Field("rule", "string", "Rule id."),
+            Field("dimension", "string", "Dimension id."),
+            Field("verdict", "string", "`hit` or `undecided`."),
+            Field("count", "int32", "How often it counted."),
+            Field("worst", "float64", "Points in the worst case (negative: a deduction).", unit="points"),
+            Field("best", "float64", "Points in the best case.", unit="points"),
+        ),
+    ),
+)
+
+SUMMARIES = Table(
+    "summaries",
+    "Agents, providers and the whole, made from scores. Replaced as a whole each time.",
+    ("pack_id", "kind", "id"),
+    (
+        *_PACK,
+        Field("kind", "string", "`all`, `provider` or `agent`."),
+        Field("id", "string", "Provider's name, or agent's id with the provider's name before it (`provider/agent`); empty for `all`."),
+        Field("name", "string", "Name to show."),
+        Field("provider", "string", "Provider; null for `all`."),
+        Field("calls", "int32", "Calls in all."),
+        Field("scored", "int32", "Calls with a score."),
+        Field("failed", "int32", "Calls without one."),
+        Field("undecided", "int32", "Scored calls with at least one undecided rule."),
+        Field("audio_ms", "int64", "Recorded time.", unit="ms"),
+        Field("coverage", "float64", "Heard speech ÷ detected speech over the calls.", unit="0 to 1"),
+        Field("mean_worst", "float64", "Mean of the calls' worst scores.", unit="points"),
+        Field("mean_best", "float64", "Mean of the calls' best scores.", unit="points"),
+        Field("low", "float64", "Lower end of the 95 % interval of the mean; null below the minimum of calls.", unit="points"),
+        Field("high", "float64", "Upper end.", unit="points"),
+        Field("fatal", "int32", "Calls with a fatal hit."),
+        _structs(
+            "rules",
+            "Rules that hit or could not be decided.",
+            Field("rule", "string", "Rule id."),
+            Field("hits", "int32", "Calls that hit."),
+            Field("undecided", "int32", "Calls undecided."),
+            Field("calls", "int32", "Calls on which it was decided."),
+            Field("rate", "float64", "Hits per 100 decided calls.", unit="per 100 calls"),
+            Field("low", "float64", "Lower end of its 95 % Wilson interval.", unit="per 100 calls"),
+            Field("high", "float64", "Upper end.", unit="per 100 calls"),
+        ),
+        _structs(
+            "dimensions",
+            "Mean score per dimension.",
+            Field("dimension", "string", "Dimension id."),
+            Field("mean_worst", "float64", "Mean of the worst cases.", unit="points"),
+            Field("mean_best", "float64", "Mean of the best cases.", unit="points"),
+        ),
+    ),
+)
+
+TABLES: dict[str, Table] = {t.name: t for t in (CALLS, TRANSCRIPTS, FINDINGS, SCORES, SUMMARIES)}
+
+
+def _arrow_type(field: Field) -> pa.DataType:
+    import pyarrow as pa
+
+    if field.type == "list<struct>":
+        return pa.list_(pa.struct([pa.field(f.name, _arrow_type(f)) for f in field.fields]))
+    if field.type.startswith("list<"):
+        return pa.list_(_scalar(field.type[5:-1]))
+    return _scalar(field.type)
+
+
+def _scalar(name: str) -> pa.DataType:
+    import pyarrow as pa
+
+    return {
+        "string": pa.string(),
+        "bool": pa.bool_(),
+        "int32": pa.int32(),
+        "int64": pa.int64(),
+        "float32": pa.float32(),
+        "float64": pa.float64(),
+    }[name]
+
+
+@cache
+def schema(table: str) -> pa.Schema:
+    """The pyarrow schema of a table by name. Raises KeyError for a name that is not in `TABLES`."""
+    import pyarrow as pa
+
+    return pa.schema([pa.field(f.name, _arrow_type(f)) for f in TABLES[table].fields])
