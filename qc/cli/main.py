@@ -1,0 +1,100 @@
+"""`qc`: the app, its verbs, and the one place where an error becomes text and an exit code.
+
+Verb modules are light; whatever is heavy (torch, pyarrow, polars, whisper) is imported inside their functions, so that
+`qc --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from qc.cli import console
+from qc.cli.demo import demo
+from qc.cli.doctor import doctor
+from qc.cli.import_ import import_
+from qc.cli.report import report
+from qc.cli.rules import rules_app
+from qc.cli.run import run
+from qc.cli.scan import scan
+from qc.cli.score import score
+from qc.cli.store import store_app
+from qc.cli.transcribe import transcribe
+from qc.errors import EXIT_MEANINGS, Exit, QcError
+from qc.version import VERSION
+
+_EPILOG = "Exit codes: " + "  ".join(f"{int(code)} {text}" for code, text in EXIT_MEANINGS.items())
+
+app = typer.Typer(
+    name="qc",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
+
+VERBS = {
+    "demo": demo,
+    "run": run,
+    "transcribe": transcribe,
+    "import": import_,
+    "scan": scan,
+    "score": score,
+    "report": report,
+    "doctor": doctor,
+}
+GROUPS = {"rules": rules_app, "store": store_app}
+
+for _name, _verb in VERBS.items():
+    app.command(_name)(_verb)
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"qc {VERSION}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Call quality inspection: recordings to text, rule packs to verdicts, scores to pages.
+
+    One command does it all:  qc run FOLDER --rules PACK
+    Try it first:             qc demo
+    """
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line and exit with one of `errors.Exit`."""
+    signal.signal(signal.SIGTERM, _terminate)
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        code = app(args=arguments, prog_name="qc", standalone_mode=True)
+    except QcError as error:
+        console.show_error(error, as_json="--json" in arguments)
+        code = int(error.exit_code)
+    except KeyboardInterrupt:
+        console.say("Interrupted. What was finished is saved; run the same command again to go on.")
+        code = int(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = int(Exit.OK)
+    sys.exit(code or 0)
+
+
+if __name__ == "__main__":
+    main()
