@@ -18,15 +18,18 @@ from scipy import signal
 
 RATE_HZ = 16_000
 
-# espeak-ng variants of the voice `cmn`. Held-out ones are heard by measuring only.
+# espeak-ng voice variants. Held-out ones are heard by measuring only.
 TRAIN_VARIANTS = (
     "m1 m2 m3 m5 m6 m7 m8 f1 f2 f3 f5 Alex Alicia Andrea Annie Denis Diogo Gene Henrique Hugo Jacky Lee Marco Mario "
     "Michael Mike Nguyen adam anika antonio aunty belinda benjamin boris caleb david edward gustave iven john max "
     "michel miguel norbert pablo paul pedro quincy rob robert sandro shelby steph travis victor zac"
 ).split()
 HELDOUT_VARIANTS = "m4 f4 ed linda Gene2 edward2 steph2 marcelo".split()
-AGENT_VOICES = tuple(f"cmn+{v}" for v in "f1 f2 f3 f5 Annie Alicia Andrea belinda".split())
-CUSTOMER_VOICES = tuple(f"cmn+{v}" for v in "m1 m2 m3 m7 Alex Denis Mike robert".split())
+# espeak-ng's plain `cmn` spells most syllables out as English letters and says the tone as a number;
+# its pinyin voice speaks Mandarin.
+VOICE = "cmn-latn-pinyin"
+AGENT_VOICES = tuple("f1 f2 f3 f5 Annie Alicia Andrea belinda".split())
+CUSTOMER_VOICES = tuple("m1 m2 m3 m7 Alex Denis Mike robert".split())
 
 
 # ------------------------------------------------------------------ espeak-ng
@@ -98,16 +101,27 @@ def resample(wave: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
         return signal.resample_poly(wave, ratio.numerator, ratio.denominator).astype(np.float32)
 
 
-def speak(text: str, voice: str = "cmn+f2", speed: int = 165, pitch: int = 50, stretch: float = 1.0) -> np.ndarray:
+def pinyin_text(text: str) -> str:
+    """您好，再见。 -> `nin2 hao3 , zai4 jian4 .`: readings by context, which espeak-ng does not know."""
+    try:
+        from pypinyin import Style, lazy_pinyin
+    except ImportError:
+        return text
+    parts = lazy_pinyin(text, style=Style.TONE3, neutral_tone_with_five=True, errors=lambda c: list(c))
+    return " ".join({"，": ",", "。": ".", "？": "?", "、": ","}.get(p, p) for p in parts)
+
+
+def speak(text: str, voice: str = "f2", speed: int = 165, pitch: int = 50, stretch: float = 1.0) -> np.ndarray:
     """The sentence as float32 [n] at 16 kHz, silence at both ends cut, peak about 0.5.
 
-    voice   espeak-ng name with variant, e.g. `cmn+f2`; a plain variant name is taken as `cmn+…`
+    voice   an espeak-ng variant (`f2`, `m1`, `Alex`, see the lists above); `en+f2` speaks English
     speed   words a minute, 130 to 210 sounds right; pitch 0 to 99
     stretch above 1 plays faster and higher (as a tape would), below 1 slower and lower
     """
-    if "+" not in voice and voice not in ("cmn", "en", "en-us", "en-gb"):
-        voice = f"cmn+{voice}"
-    samples, rate_hz = _raw(text, voice, speed, pitch)
+    language, _, variant = voice.rpartition("+")
+    if language != "en":
+        language, text = VOICE, pinyin_text(text)
+    samples, rate_hz = _raw(text, f"{language}+{variant}", speed, pitch)
     wave = samples.astype(np.float32) / 32768.0
     loud = np.flatnonzero(np.abs(wave) > 0.003)
     if len(loud) == 0:
