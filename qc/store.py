@@ -11,6 +11,7 @@ the same key. Several processes may append at once: names never clash. Nothing i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
@@ -108,11 +109,17 @@ class Store:
         import pyarrow as pa
 
         parts = self.parts(table)
-        winners = self._winners(table, parts)
         want = _columns(table, columns)
         position = 0
+        try:
+            winners = self._winners(table, parts)
+        except FileNotFoundError:
+            raise _compacted(self.path / table) from None
         for part in parts:
-            file = _open(part)
+            try:
+                file = _open(part)
+            except FileNotFoundError:
+                raise _compacted(self.path / table) from None
             present = [c for c in want if c in file.schema_arrow.names]
             for batch in file.iter_batches(batch_size=rows, columns=present):
                 keep = winners[position : position + batch.num_rows]
@@ -142,7 +149,7 @@ class Store:
                 os.fsync(out.fileno())
             os.replace(beside, final)
         except (OSError, pa.ArrowException) as error:
-            beside.unlink(missing_ok=True)
+            _discard(beside)
             raise StoreError(
                 f"cannot write to the store: {getattr(error, 'strerror', None) or error}",
                 where=str(folder),
@@ -151,6 +158,7 @@ class Store:
         return final
 
     def _read(self, table: str, parts: Sequence[Path], columns: Sequence[str] | None) -> pa.Table:
+        import numpy as np
         import pyarrow as pa
 
         want = _columns(table, columns)
@@ -163,7 +171,7 @@ class Store:
         if not pieces:
             return schema(table).empty_table().select(want)
         whole = pa.concat_tables(pieces)
-        index = pa.array(range(whole.num_rows), pa.int64())
+        index = pa.array(np.arange(whole.num_rows))
         last = whole.select(list(key)).append_column("_i", index).group_by(list(key)).aggregate([("_i", "max")])
         order = last.sort_by([(k, "ascending") for k in key])["_i_max"]
         return whole.take(order).select(want).combine_chunks()
@@ -178,7 +186,7 @@ class Store:
         if not pieces:
             return np.zeros(0, bool)
         keys = pa.concat_tables(pieces)
-        last = keys.append_column("_i", pa.array(range(keys.num_rows), pa.int64())).group_by(key).aggregate([("_i", "max")])
+        last = keys.append_column("_i", pa.array(np.arange(keys.num_rows))).group_by(key).aggregate([("_i", "max")])
         mask = np.zeros(keys.num_rows, bool)
         mask[last["_i_max"].to_numpy()] = True
         return mask
@@ -195,8 +203,10 @@ def atomic_write(path: Path, data: bytes) -> Path:
             os.fsync(out.fileno())
         os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise StoreError(f"cannot write: {error.strerror}", where=str(path), hint="free the disk or choose another folder") from error
+        _discard(beside)
+        raise StoreError(
+            f"cannot write: {error.strerror}", where=str(path), hint="free the disk or choose another folder"
+        ) from error
     return path
 
 
@@ -261,3 +271,13 @@ def _open(part: Path) -> Any:
 def _remove(parts: Iterable[Path]) -> None:
     for part in parts:
         part.unlink(missing_ok=True)
+
+
+def _compacted(folder: Path) -> StoreError:
+    return StoreError("the table was compacted while it was being read", where=str(folder), hint="run the same command again")
+
+
+def _discard(beside: Path) -> None:
+    """Drop a half-written file; the error that made it half-written is the one to tell."""
+    with contextlib.suppress(OSError):
+        beside.unlink(missing_ok=True)

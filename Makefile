@@ -1,0 +1,41 @@
+# One word a task, the same for people and for CI. Needs Python 3.10 to 3.13 with pip; nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# On a machine with an NVIDIA GPU:  make CONSTRAINTS= demo
+CONSTRAINTS ?= -c constraints.txt
+
+.PHONY: demo test lint format bench docs clean help
+
+help:            ## this list
+	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' Makefile | sed -E 's/:.*##/\t/'
+
+$(BIN)/qc-installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'
+	@touch $@
+
+demo: $(BIN)/qc-installed   ## recordings in audio_samples/ to pages in reports/demo/
+	$(BIN)/qc demo
+
+test: $(BIN)/qc-installed   ## the tests
+	$(BIN)/python -m pytest
+
+lint: $(BIN)/qc-installed   ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(BIN)/qc-installed   ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(BIN)/qc-installed   ## the measurements of docs/benchmarks.md
+	$(BIN)/python bench/samples.py
+
+docs: $(BIN)/qc-installed   ## write the pages that are made from the code
+	$(BIN)/python docs/make.py
+
+clean:   ## remove what make made
+	rm -rf $(VENV) reports/demo .pytest_cache .mypy_cache .ruff_cache
