@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 LINE_EVERY_S = 10.0
-_CONTROL = {c: "\N{REPLACEMENT CHARACTER}" for c in (*range(0x00, 0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x0D)}
+_CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), 13), "�")
 
 
 def clean(text: str) -> str:
