@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -116,7 +117,7 @@ def check(store: _Store = Path("qc-store"), as_json: _Json = False) -> None:
     ids = {name: set(opened.read(name, ["call_id"])["call_id"].to_pylist()) for name in opened.tables() if name != "summaries"}
     problems = []
     chain = [name for name in ("calls", "transcripts", "findings", "scores") if name in ids]
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in itertools.pairwise(chain):
         problems += [
             {"table": after, "call_id": c, "problem": f"in {before}, not in {after}"} for c in sorted(ids[before] - ids[after])
         ]
