@@ -1,0 +1,104 @@
+"""The rule language's conditions: what each is called, what may be written in it, and how it is written back.
+
+One registry, `CONDITIONS`: its key is the word in the file (`says`, `silence`, …). `qc.scan.conditions` has the same keys
+and says what each means. To add a condition: a frozen dataclass and a `Syntax` here, an evaluator there, one line in
+each registry; the reference page and the tests ask the registries for the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from qc.packs.nodes import Node
+    from qc.packs.reader import Reader
+
+Who = Literal["agent", "customer", "anyone"]
+WHO: tuple[Who, ...] = ("agent", "customer", "anyone")
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word or phrase (`kind` word: matched as written, in normal form) or a pattern (RE2, over the normal form)."""
+
+    kind: Literal["word", "pattern"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the call: the first or last `size` milliseconds or turns (of the role that the condition names)."""
+
+    side: Literal["first", "last"]
+    unit: Literal["ms", "turns"]
+    size: int
+
+
+@dataclass(frozen=True)
+class Says:
+    """`who` says `need` different ones of `terms` (-1: all of them), `times` in all, inside `window`."""
+
+    terms: tuple[Term, ...]
+    who: Who = "anyone"
+    window: Window | None = None
+    unless: tuple[Term, ...] = ()
+    except_: tuple[Term, ...] = ()
+    need: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class NeverSays:
+    """`who` says none of `terms` inside `window`, and the window was heard."""
+
+    terms: tuple[Term, ...]
+    who: Who = "anyone"
+    window: Window | None = None
+    except_: tuple[Term, ...] = ()
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Nobody speaks for longer than `longer_than_ms`; `before`/`after`: who speaks next / spoke last."""
+
+    longer_than_ms: int
+    before: Who = "anyone"
+    after: Who = "anyone"
+    except_after: tuple[Term, ...] = ()
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """`by` starts while the other side has been speaking for `after_ms`; both then speak for at least `overlap_ms`."""
+
+    by: Who
+    after_ms: int = 1000
+    overlap_ms: int = 1000
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Every part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """At least one part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    """The part does not hold."""
+
+    part: Condition
+
+
+Condition = Says | NeverSays | Silence | Interruption | AllOf | AnyOf | Not
