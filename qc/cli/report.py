@@ -1,0 +1,58 @@
+"""`qc report`: scores and findings to pages and spreadsheets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qc.cli import console
+from qc.errors import StoreError, UsageError
+
+
+def report(
+    store: Annotated[Path, typer.Option("--store", help="The store's folder.")] = Path("qc-store"),
+    output: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the report to.")] = Path("reports/latest"),
+    lang: Annotated[str, typer.Option("--lang", help="zh, en or both.")] = "both",
+    formats: Annotated[str, typer.Option("--format", help="Any of html,xlsx,csv,json, joined by commas.")] = "html,xlsx,csv,json",
+    pack: Annotated[str | None, typer.Option("--pack", help="Pack id; needed when the store holds findings of several.")] = None,
+    audio: Annotated[
+        str,
+        typer.Option(
+            "--audio",
+            help="Recordings in the pages: copy (converted where browsers need it), link, none; auto copies for up to 500 calls with findings.",
+        ),
+    ] = "auto",
+    title: Annotated[str, typer.Option("--title", help="Title of the report.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write the report: pages to read and listen to, spreadsheets, data. Opens from disk, offline.
+
+    The folder must be empty, new, or an earlier report; of an earlier report, what is out of date is replaced. Calls that
+    failed are listed with the reason and what to do.
+
+    Example:  qc report --store qc-store -o reports/today --lang both
+    """
+    from qc.report import ReportOptions, write_report
+    from qc.store import Store
+
+    if not store.is_dir():
+        raise StoreError(
+            "there is no store here", where=str(store), hint="give its folder with --store; qc run and qc transcribe make one"
+        )
+    if lang not in ("zh", "en", "both"):
+        raise UsageError(f"no such language: {lang}", where="--lang", hint="zh, en or both")
+    options = ReportOptions(
+        langs=("zh", "en") if lang == "both" else (lang,),
+        formats=tuple(f.strip() for f in formats.split(",") if f.strip()),
+        audio=audio,
+        pack=pack,
+        title=title,
+    )
+    with console.progress(as_json) as listener:
+        done = write_report(Store(store), output, options, listener)
+    if not console.result(done.as_dict(), as_json):
+        console.out(f"{done.pages} pages, {len(done.files)} files; open {done.index}")
+        if done.audio_problems:
+            console.out(f"{done.audio_problems} recordings could not be brought into the report; their pages say why")

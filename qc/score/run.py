@@ -1,0 +1,152 @@
+"""The verb `score`: findings → scores and summaries. Cheap next to scanning, so it is always done anew, as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from qc.errors import StoreError, UsageError
+from qc.packs import Pack, read_stored
+from qc.progress import Progress, Silent
+from qc.score.scorecard import Scorecard, Verdicts, read_verdicts, score_batch
+from qc.score.summaries import Scored, call_facts, summarise
+from qc.store import Store
+from qc.tables import schema
+from qc.version import VERSION
+
+_COLUMNS = ("call_id", "pack_id", "pack_version", "pack_sha256", "pack_signer", "status", "reason", "message", "verdicts")
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """`batch_calls`: how many calls are scored at a time (memory, not results, depends on it)."""
+
+    batch_calls: int = 16_384
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """What `score` did. `calls` counts rows of `scores`: one a call and pack."""
+
+    calls: int
+    scored: int
+    failed: int
+    undecided: int
+    packs: tuple[str, ...]
+    providers: int
+    agents: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as data."""
+        return {**self.__dict__, "packs": list(self.packs)}
+
+
+def score(store: Store, options: ScoreOptions | None = None, progress: Progress | None = None) -> ScoreSummary:
+    """Score every row of `findings` and summarise; replaces `scores` and `summaries`.
+
+    Raises UsageError when nothing was scanned yet, StoreError when findings do not fit the pack that they name.
+    """
+    options, listener = options or ScoreOptions(), progress or Silent()
+    if not store.parts("findings"):
+        raise UsageError("nothing was scanned yet", where=str(store.path), hint="run qc scan --rules PACK first")
+    cards = _Cards(lambda digest: read_stored(store, digest))
+    listener.start("score", store.keys("findings").num_rows)
+    pieces: list[pa.Table] = []
+    taken: list[tuple[str, Any, Verdicts]] = []
+    position = 0
+    for batch in store.batches("findings", _COLUMNS, options.batch_calls):
+        for digest in sorted(pc.unique(batch["pack_sha256"]).to_pylist(), key=str):
+            part = batch.filter(pc.equal(batch["pack_sha256"], digest))
+            card = cards.of(digest)
+            verdicts = read_verdicts(card, part, f"{part['pack_id'][0]} {digest}")
+            pieces.append(score_batch(card, part, verdicts, VERSION))
+            shifted = Verdicts(verdicts.call + position, verdicts.rule, verdicts.verdict, verdicts.count)
+            taken.append((digest, np.arange(position, position + part.num_rows), shifted))
+            position += part.num_rows
+            listener.advance(part.num_rows, failed=part.num_rows - pc.sum(pc.equal(part["status"], "ok")).as_py())
+    scores = pa.concat_tables(pieces)
+    order = pc.sort_indices(scores, [("pack_id", "ascending"), ("call_id", "ascending")]).to_numpy()
+    scores = scores.take(pa.array(order)).combine_chunks()
+    summaries = _summaries(store, scores, cards, _in_order(taken, order), listener)
+    store.replace("scores", scores)
+    store.replace("summaries", summaries)
+    listener.finish()
+    return _summary(scores, summaries)
+
+
+class _Cards:
+    """Scorecards by digest, each read once."""
+
+    def __init__(self, read: Callable[[str], Pack]) -> None:
+        self._read = read
+        self._known: dict[str, Scorecard] = {}
+
+    def of(self, digest: str | None) -> Scorecard:
+        if digest is None:
+            raise StoreError(
+                "a finding does not say which pack it was made with", where="findings", hint="scan the calls again with --redo"
+            )
+        if digest not in self._known:
+            self._known[digest] = Scorecard.of(self._read(digest))
+        return self._known[digest]
+
+
+_Parts = dict[str, tuple[Any, Verdicts]]
+
+
+def _in_order(taken: list[tuple[str, Any, Verdicts]], order: Any) -> _Parts:
+    """Per digest its rows and verdicts, with `call` as rows of the sorted table. Verdicts sorted by row, then by rule."""
+    new_row = np.empty(len(order), np.int64)
+    new_row[order] = np.arange(len(order))
+    out: _Parts = {}
+    for digest in sorted({d for d, _, _ in taken}):
+        mine = [(rows, v) for d, rows, v in taken if d == digest]
+        call = new_row[np.concatenate([v.call for _, v in mine])]
+        rule = np.concatenate([v.rule for _, v in mine])
+        by = np.lexsort((rule, call))
+        verdict, count = (np.concatenate([getattr(v, f) for _, v in mine])[by] for f in ("verdict", "count"))
+        rows = np.sort(new_row[np.concatenate([r for r, _ in mine])])
+        out[digest] = (rows, Verdicts(call[by], rule[by], verdict, count))
+    return out
+
+
+def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, listener: Progress) -> pa.Table:
+    calls = store.read("calls", ["call_id", "provider", "agent_id", "agent_name"])
+    transcripts = store.read("transcripts", ["call_id", "duration_ms", "roles"])
+    packs = scores["pack_id"].to_numpy(zero_copy_only=False)
+    tables = [schema("summaries").empty_table()]
+    for pack in sorted(pc.unique(scores["pack_id"]).to_pylist()):
+        first, last = np.searchsorted(packs, pack), np.searchsorted(packs, pack, side="right")
+        mine = scores.slice(first, last - first)
+        digests = [d for d, (rows, _) in parts.items() if first <= rows[0] < last]
+        if len(digests) > 1:
+            listener.note(
+                f"pack {pack}: the calls were scanned with {len(digests)} versions of it; scan again to bring all to one"
+            )
+        inside = [(cards.of(d), parts[d][0] - first, Verdicts(parts[d][1].call - first, *_rest(parts[d][1]))) for d in digests]
+        facts = call_facts(mine["call_id"].combine_chunks(), calls, transcripts)
+        tables.append(summarise(Scored(mine, inside), facts))
+    return pa.concat_tables(tables)
+
+
+def _rest(v: Verdicts) -> tuple[Any, Any, Any]:
+    return v.rule, v.verdict, v.count
+
+
+def _summary(scores: pa.Table, summaries: pa.Table) -> ScoreSummary:
+    kinds = summaries["kind"].to_pylist()
+    whole = summaries.filter(pc.equal(summaries["kind"], "all"))
+    return ScoreSummary(
+        calls=scores.num_rows,
+        scored=sum(whole["scored"].to_pylist()),
+        failed=sum(whole["failed"].to_pylist()),
+        undecided=sum(whole["undecided"].to_pylist()),
+        packs=tuple(whole["pack_id"].to_pylist()),
+        providers=kinds.count("provider"),
+        agents=kinds.count("agent"),
+    )

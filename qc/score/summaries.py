@@ -1,0 +1,252 @@
+"""Scores of calls become figures of agents, providers and the whole: means with intervals, rule rates with intervals.
+
+The interval of a mean owns both doubts, of sampling and of what was not heard: from the lower end of the t-interval of the
+worst scores to the upper end of that of the best ones. Below `MIN_CALLS` scored calls there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from qc.score.intervals import half_width, wilson
+from qc.score.scorecard import HIT, NOT_APPLICABLE, UNDECIDED, Scorecard, Verdicts
+from qc.tables import schema
+
+MIN_CALLS = 5
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What summaries are made from: the rows of `scores` of one pack id, sorted by call, and their verdicts by rule.
+
+    `parts` has one entry a pack digest: its scorecard, its rows (int64), and its verdicts, whose `call` are rows of `scores`.
+    """
+
+    scores: pa.Table
+    parts: Sequence[tuple[Scorecard, Any, Verdicts]]
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """Per row of `Scored.scores`: who took the call, how long it is, how much of it was heard. Arrays or columns [calls]."""
+
+    provider: pa.Array
+    agent: pa.Array
+    agent_name: pa.Array
+    audio_ms: Any
+    speech_ms: Any
+    heard_ms: Any
+
+
+def call_facts(call_ids: pa.Array, calls: pa.Table, transcripts: pa.Table) -> CallFacts:
+    """Look up the facts of calls by id; one that `calls` or `transcripts` does not have gets null and 0."""
+    row = pc.index_in(call_ids, value_set=calls["call_id"].combine_chunks())
+    names = {c: _no_blank(calls[c].combine_chunks().take(row)) for c in ("provider", "agent_id", "agent_name")}
+    heard_row = pc.index_in(call_ids, value_set=transcripts["call_id"].combine_chunks())
+    roles = transcripts["roles"].combine_chunks()
+    owner, flat = pc.list_parent_indices(roles).to_numpy(), pc.list_flatten(roles)
+
+    def per_call(member: str) -> Any:
+        values = pc.fill_null(pc.struct_field(flat, member), 0).to_numpy(zero_copy_only=False)
+        sums = pa.array(np.bincount(owner, weights=values, minlength=len(roles)))
+        return pc.fill_null(sums.take(heard_row), 0.0).to_numpy(zero_copy_only=False)
+
+    audio = pc.fill_null(transcripts["duration_ms"].combine_chunks().take(heard_row), 0)
+    return CallFacts(
+        provider=names["provider"],
+        agent=pc.coalesce(names["agent_id"], names["agent_name"]),
+        agent_name=names["agent_name"],
+        audio_ms=audio.to_numpy(zero_copy_only=False),
+        speech_ms=per_call("speech_ms"),
+        heard_ms=per_call("heard_ms"),
+    )
+
+
+def _no_blank(column: pa.Array) -> pa.Array:
+    trimmed = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def summarise(scored: Scored, facts: CallFacts) -> pa.Table:
+    """Rows of `summaries` for one pack id: the whole, then providers, then agents, each in order of id."""
+    n = scored.scores.num_rows
+    whole = _Groups("all", np.zeros(n, np.int64), [""], [None], [None])
+    tables = [_rows(scored, facts, g) for g in (whole, _by_provider(facts), _by_agent(facts))]
+    return pa.concat_tables(tables)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    kind: str
+    code: Any  # int64 [calls], which group
+    ids: list[str]
+    names: list[str | None]
+    providers: list[str | None]
+
+
+def escape_id(part: str | None) -> str:
+    """A provider or agent as a part of a summary's id: no `/`, so that two pairs never share one."""
+    return "" if part is None else part.replace("%", "%25").replace("/", "%2F")
+
+
+def _by_provider(facts: CallFacts) -> _Groups:
+    code, keys = _encode(pc.fill_null(facts.provider, ""))
+    return _Groups("provider", code, keys, [k or None for k in keys], [k or None for k in keys])
+
+
+def _by_agent(facts: CallFacts) -> _Groups:
+    """Agents under their providers. The name shown is the first one given, else the id; None for the unassigned."""
+    provider, providers = _encode(pc.fill_null(facts.provider, ""))
+    agent, agents = _encode(pc.fill_null(facts.agent, ""))
+    pair, code = np.unique(provider * max(len(agents), 1) + agent, return_inverse=True)
+    which = [divmod(int(p), max(len(agents), 1)) for p in pair]
+    named = np.flatnonzero(pc.is_valid(facts.agent_name).to_numpy(zero_copy_only=False))
+    first = dict(zip(*np.unique(code[named], return_index=True), strict=True))
+    names = [
+        facts.agent_name[int(named[first[g]])].as_py() if g in first else agents[a] or None for g, (_, a) in enumerate(which)
+    ]
+    return _Groups(
+        "agent",
+        code,
+        [f"{escape_id(providers[p])}/{escape_id(agents[a])}" for p, a in which],
+        names,
+        [providers[p] or None for p, _ in which],
+    )
+
+
+def _encode(keys: pa.Array) -> tuple[Any, list[str]]:
+    """Codes int64 [n] into the sorted distinct keys, and these."""
+    encoded = keys.dictionary_encode()
+    found = encoded.dictionary.to_pylist()
+    order = sorted(range(len(found)), key=found.__getitem__)
+    rank = np.empty(len(found), np.int64)
+    rank[order] = np.arange(len(found))
+    return rank[encoded.indices.to_numpy()] if len(keys) else np.zeros(0, np.int64), [found[i] for i in order]
+
+
+def _rows(scored: Scored, facts: CallFacts, groups: _Groups) -> pa.Table:
+    data, size = scored.scores, len(groups.ids)
+    ok = pc.fill_null(pc.equal(data["status"], "ok"), False).to_numpy()
+    code = groups.code
+
+    def count(mask: Any) -> Any:
+        return np.bincount(code[mask], minlength=size)
+
+    def total(values: Any) -> Any:
+        return np.bincount(code, weights=values, minlength=size)
+
+    worst, best = (pc.fill_null(data[c], 0.0).to_numpy() for c in ("worst", "best"))
+    scored_calls = count(ok)
+    divisor = np.where(scored_calls > 0, scored_calls, 1)
+    mean_worst, mean_best = total(worst) / divisor, total(best) / divisor
+    enough = scored_calls >= MIN_CALLS
+    ceiling = max((card.base for card, _, _ in scored.parts), default=np.inf)
+    low = np.maximum(mean_worst - half_width(scored_calls, total(worst), total(worst**2)), 0.0)
+    high = np.minimum(mean_best + half_width(scored_calls, total(best), total(best**2)), ceiling)
+    speech, heard = total(facts.speech_ms), total(facts.heard_ms)
+    unsure = np.zeros(data.num_rows, bool)
+    for _, _, verdicts in scored.parts:
+        unsure[verdicts.call[verdicts.verdict == UNDECIDED]] = True
+    columns: dict[str, Any] = {
+        **_pack_columns(data, size),
+        "kind": pa.array([groups.kind] * size, pa.string()),
+        "id": pa.array(groups.ids, pa.string()),
+        "name": pa.array(groups.names, pa.string()),
+        "provider": pa.array(groups.providers, pa.string()),
+        "calls": np.bincount(code, minlength=size),
+        "scored": scored_calls,
+        "failed": count(~ok),
+        "undecided": count(unsure & ok),
+        "audio_ms": total(facts.audio_ms).astype(np.int64),
+        "coverage": _masked(heard / np.where(speech > 0, speech, 1), speech > 0),
+        "mean_worst": _masked(mean_worst, scored_calls > 0),
+        "mean_best": _masked(mean_best, scored_calls > 0),
+        "low": _masked(low, enough),
+        "high": _masked(high, enough),
+        "fatal": count(pc.fill_null(data["fatal"], False).to_numpy()),
+        "rules": pa.array(_rule_lists(scored, groups, ok), schema("summaries").field("rules").type),
+        "dimensions": pa.array(_dimension_lists(data, code, size), schema("summaries").field("dimensions").type),
+    }
+    target = schema("summaries")
+    return pa.table([_array(columns[f.name], f.type) for f in target], schema=target)
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)
+
+
+def _masked(values: Any, keep: Any) -> pa.Array:
+    return pa.array(np.round(values, 6), pa.float64(), mask=~keep)
+
+
+def _pack_columns(data: pa.Table, size: int) -> dict[str, pa.Array]:
+    """The pack's columns; where calls were scanned with several versions, all of them, joined by a comma."""
+    out = {}
+    for name in ("pack_id", "pack_version", "pack_sha256", "pack_signer"):
+        distinct = sorted(v for v in pc.unique(data[name]).to_pylist() if v is not None)
+        out[name] = pa.array([", ".join(distinct)] * size, pa.string())
+    return out
+
+
+def _rule_lists(scored: Scored, groups: _Groups, ok: Any) -> list[list[dict[str, Any]]]:
+    """Per group the rules that hit or could not be decided, in the pack's order, with rates and Wilson intervals."""
+    names = list(dict.fromkeys(rule for card, _, _ in scored.parts for rule in card.rules))
+    place = {rule: i for i, rule in enumerate(names)}
+    shape = (len(groups.ids), len(names))
+    hits, unsure, decided = (np.zeros(shape, np.int64) for _ in range(3))
+    for card, rows, verdicts in scored.parts:
+        column = np.array([place[r] for r in card.rules], np.int64)
+        cell = groups.code[verdicts.call] * len(names) + (column[verdicts.rule] if len(column) else 0)
+
+        def tally(verdict: int, cell: Any = cell, verdicts: Verdicts = verdicts) -> Any:
+            return np.bincount(cell[verdicts.verdict == verdict], minlength=shape[0] * shape[1]).reshape(shape)
+
+        hits += tally(HIT)
+        unsure += tally(UNDECIDED)
+        decided[:, column] += np.bincount(groups.code[rows[ok[rows]]], minlength=shape[0])[:, None]
+        decided -= tally(UNDECIDED) + tally(NOT_APPLICABLE)
+    low, high = wilson(hits, decided)
+    rate = 100 * hits / np.where(decided > 0, decided, 1)
+
+    def entry(g: int, r: int) -> dict[str, Any]:
+        known = decided[g, r] > 0
+        values = {"rate": rate[g, r], "low": 100 * low[g, r], "high": 100 * high[g, r]}
+        return {
+            "rule": names[r],
+            "hits": int(hits[g, r]),
+            "undecided": int(unsure[g, r]),
+            "calls": int(decided[g, r]),
+            **{k: round(float(v), 6) if known else None for k, v in values.items()},
+        }
+
+    return [[entry(g, int(r)) for r in np.flatnonzero(hits[g] + unsure[g])] for g in range(shape[0])]
+
+
+def _dimension_lists(data: pa.Table, code: Any, size: int) -> list[list[dict[str, Any]]]:
+    """Per group the mean of each dimension's worst and best, in the pack's order."""
+    column = data["dimensions"].combine_chunks()
+    owner, flat = pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column)
+    ids = pc.struct_field(flat, "dimension").dictionary_encode()
+    names = ids.dictionary.to_pylist()
+    cell = code[owner] * max(len(names), 1) + (ids.indices.to_numpy() if len(names) else 0)
+    minimum = size * max(len(names), 1)
+    number = np.bincount(cell, minlength=minimum)
+    sums = {
+        m: np.bincount(cell, weights=pc.struct_field(flat, m).to_numpy(zero_copy_only=False), minlength=minimum)
+        for m in ("worst", "best")
+    }
+    means = {m: np.round(s / np.where(number > 0, number, 1), 6) for m, s in sums.items()}
+    return [
+        [
+            {"dimension": name, "mean_worst": float(means["worst"][c]), "mean_best": float(means["best"][c])}
+            for d, name in enumerate(names)
+            if number[c := g * len(names) + d]
+        ]
+        for g in range(size)
+    ]
