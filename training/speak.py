@@ -12,6 +12,7 @@ import ctypes.util
 import io
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import signal
@@ -237,6 +238,12 @@ def noise(n: int, rng: np.random.Generator, kind: str = "white") -> np.ndarray:
     return wave / np.float32(max(1e-9, rms(wave)))
 
 
+@lru_cache(maxsize=64)
+def _noise_bank(kind: str, seed: int) -> np.ndarray:
+    """Half a minute of one noise, made once: drawing fresh noise costs more than speaking does."""
+    return noise(1 << 19, np.random.default_rng(seed), kind)
+
+
 NOISE_KINDS = ("white", "pink", "brown", "hum", "babble", "room")
 
 
@@ -326,7 +333,9 @@ def through_line(wave: np.ndarray, line: Line, rng: np.random.Generator | None =
     wave = equalise(wave, fixed, 5)
     if line.snr_db < 60:
         gain = np.float32(speech * 10 ** (-line.snr_db / 20))
-        wave = wave + gain * noise(len(wave), rng, line.noise_kind)
+        bank = _noise_bank(line.noise_kind, int(fixed.integers(6)))
+        at = int(rng.integers(len(bank)))
+        wave = wave + gain * np.resize(np.roll(bank, -at) if at else bank, len(wave))
     if line.codec != "wide":
         wave = telephone_band(wave, line.low_hz, line.high_hz)
     wave = wave * np.float32(10 ** (line.level_dbfs / 20) / max(speech, 1e-6))

@@ -1,0 +1,698 @@
+"""Trains the small speech model: openai-whisper's architecture, a small part of its vocabulary, CPU bf16.
+
+What makes an hour on two cores enough:
+* only tokens in use have rows; the other rows of the full table are zero, so their logits are zero, and one
+  constant logit log(number of unused tokens) makes the small softmax exactly the full one;
+* two CTC heads (middle and top of the encoder) over pinyin initials and finals teach the encoder to hear;
+  they are thrown away;
+* Muon for the matrices, AdamW for the rest; the learning rate follows the wall clock and ends at zero;
+* short utterances first, then packed windows, at the end windows of exactly 30 s as the transcriber feeds them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import re
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import Queue
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import grammar
+from .data import FLOOR, Cache, finish
+from .speak import pinyin_text
+
+N_VOCAB = 51865
+TIME_GRID = 5  # timestamps are taught on a grid of 0.1 s
+
+
+@dataclass
+class Dims:
+    n_mels: int = 80
+    n_audio_ctx: int = 1500
+    n_audio_state: int = 256
+    n_audio_head: int = 4
+    n_audio_layer: int = 4
+    n_vocab: int = N_VOCAB
+    n_text_ctx: int = 448
+    n_text_state: int = 256
+    n_text_head: int = 4
+    n_text_layer: int = 2
+
+
+# ------------------------------------------------------------------ text to targets
+_SYLLABLE = re.compile(r"^(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw]?)(.*)$")
+
+
+def ctc_units(text: str) -> list[str]:
+    """您好。 -> n, in2, h, ao3"""
+    units = []
+    for part in pinyin_text(text).split():
+        if part in {",", ".", "?"}:
+            continue
+        if part[-1].isdigit():
+            initial, final = _SYLLABLE.match(part).groups()
+            units += [u for u in (initial, final) if u]
+        else:
+            units += [c for c in part.lower() if c.isalpha()]
+    return units
+
+
+class Vocabulary:
+    """The part of the multilingual tokenizer that is in use, and the units of the CTC heads."""
+
+    def __init__(self, ids: list[int], units: list[str]) -> None:
+        self.ids, self.units = ids, units
+        self.row = {t: i for i, t in enumerate(ids)}
+        self.unit = {u: i + 1 for i, u in enumerate(units)}  # 0 is the blank
+        from whisper.tokenizer import get_tokenizer
+
+        self.tok = get_tokenizer(True, language="zh", task="transcribe")
+        self._memo: dict[str, tuple[list[int], list[int]] | None] = {}
+
+    @staticmethod
+    def build(seed: int, cache: Cache) -> Vocabulary:
+        from whisper.tokenizer import get_tokenizer
+
+        tok = get_tokenizer(True, language="zh", task="transcribe")
+        rng = random.Random(seed)
+        texts = {i[2] for _, items in cache.sides for i in items}
+        texts |= {grammar.utterance(rng, None).text for _ in range(60_000)}
+        texts |= {grammar.word_sequence(rng).text for _ in range(10_000)}
+        texts |= set(grammar._lines(grammar.ENGLISH)) | {grammar.PROMPT}
+        texts |= set("".join(texts)) | set("、；！：")
+        ids = {t for text in texts for t in tok.encode(text)} | {t for text in texts for t in tok.encode(" " + text)}
+        ids |= {tok.eot, tok.sot, tok.sot_prev, tok.transcribe, tok.no_timestamps, tok.no_speech,
+                tok.to_language_token("zh"), tok.to_language_token("en")}
+        ids |= {tok.timestamp_begin + t for t in range(0, 1501, TIME_GRID)}
+        units = {u for text in texts for u in ctc_units(text)}
+        return Vocabulary(sorted(ids), sorted(units))
+
+    def encode(self, text: str) -> tuple[list[int], list[int]] | None:
+        """Rows of the tokens and CTC units, None where the text needs a token that is not in use."""
+        if text not in self._memo:
+            try:
+                rows = [self.row[t] for t in self.tok.encode(text)]
+                self._memo[text] = rows, [self.unit[u] for u in ctc_units(text)]
+            except KeyError:
+                self._memo[text] = None
+        return self._memo[text]
+
+
+# ------------------------------------------------------------------ windows
+@dataclass
+class Window:
+    raw: np.ndarray  # float16 [frames, 80]
+    rows: list[int]
+    units: list[int]
+    marks: list[tuple[int, int, list[int]]]  # start and end frame, rows
+    texts: list[str]
+    english: bool = False
+
+
+class Windows:
+    """Draws windows of a wanted length from the cache."""
+
+    def __init__(self, cache: Cache, vocabulary: Vocabulary, seed: int) -> None:
+        self.cache, self.vocabulary = cache, vocabulary
+        self.rng, self.nrng = random.Random(seed), np.random.default_rng(seed)
+
+    def piece(self, side, index: int) -> tuple[np.ndarray, int, int, str]:
+        """An utterance with a little of the line before and after it."""
+        frames, items = side
+        start, end, text = items[index]
+        before = min(self.rng.randint(4, 32), start - (items[index - 1][1] if index else 0))
+        after_limit = (items[index + 1][0] if index + 1 < len(items) else len(frames)) - end
+        after = min(self.rng.randint(6, 32), after_limit)
+        return frames[start - before : end + after], before, before + end - start, text
+
+    def draw(self, limit: int, count: int) -> Window | None:
+        """Up to `count` utterances that fit into `limit` frames."""
+        rng = self.rng
+        side = rng.choice(self.cache.sides)
+        other = rng.choice(self.cache.sides) if rng.random() < 0.25 else side
+        index = {id(side): rng.randrange(len(side[1])), id(other): rng.randrange(len(other[1]))}
+        raws, marks, texts, rows, units, at, english = [], [], [], [], [], 0, False
+        level = {id(s): np.float16(rng.uniform(-0.8, 0.8)) for s in (side, other)}
+        for n in range(count):
+            now = side if n == 0 or rng.random() < 0.6 else other
+            if index[id(now)] >= len(now[1]):
+                index[id(now)] = 0
+            raw, start, end, text = self.piece(now, index[id(now)])
+            index[id(now)] += 1
+            encoded = self.vocabulary.encode(text)
+            if encoded is None:
+                continue
+            if at + len(raw) > limit:
+                if n == 0:
+                    continue
+                break
+            if "a" <= text[1] <= "z":
+                if n and not english:
+                    continue
+                english = True
+            elif english:
+                continue
+            raws.append(raw + level[id(now)])
+            marks.append((at + start, at + end, encoded[0]))
+            rows += encoded[0]
+            units += encoded[1]
+            texts.append(text)
+            at += len(raw)
+            if rng.random() < 0.15 and n + 1 < count:  # a longer pause: digital silence or the line itself
+                gap = rng.randint(10, 60) if rng.random() < 0.7 else rng.randint(60, 400)
+                gap = min(gap, limit - at)
+                if gap > 0:
+                    quiet = np.full((gap, 80), FLOOR, np.float16) if rng.random() < 0.5 else np.resize(raw[:start] if start else raw[-4:], (gap, 80)).reshape(gap, 80)
+                    raws.append(quiet + level[id(now)])
+                    at += gap
+        if not raws:
+            return None
+        return Window(np.concatenate(raws), rows, units, marks, texts, english)
+
+    def quiet(self, limit: int) -> Window:
+        raw, _ = self.rng.choice(self.cache.quiet)
+        n = self.rng.randint(50, limit)
+        raw = raw[:n] if self.rng.random() < 0.8 else np.full((n, 80), FLOOR, np.float16)
+        return Window(raw + np.float16(self.rng.uniform(-1, 1)), [], [], [], [])
+
+
+@dataclass
+class Batch:
+    raw: Tensor  # [n, frames, 80]
+    tokens: Tensor  # [n, length] rows going in
+    targets: Tensor  # [n, length] rows wanted, -100 where nothing is taught
+    units: Tensor
+    unit_lengths: Tensor
+    offset: int
+    characters: int
+
+
+class Batches:
+    def __init__(self, windows: Windows, clock) -> None:
+        self.windows, self.clock, self.v = windows, clock, windows.vocabulary
+        self.rng = windows.rng
+
+    def plan(self) -> tuple[int, int, int]:
+        """(frames of the window, most utterances in it, windows in the batch) for this moment of training."""
+        p, rng = self.clock(), self.rng
+        if p < 0.12:
+            limit = rng.choice((300, 400, 500, 600))
+        elif p < 0.30:
+            limit = rng.choice((400, 500, 600, 800, 1000, 1200))
+        elif p < 0.60:
+            limit = rng.choice((400, 600, 800, 1000, 1200, 1600, 2000, 3000))
+        else:
+            limit = rng.choice((500, 800, 1200, 2000, 3000, 3000, 3000, 3000))
+        count = 1 if p < 0.12 or rng.random() < (0.5 if p < 0.3 else 0.1) else 16
+        return limit, count, max(3, self.budget // limit)
+
+    budget = 12_000
+
+    def prompt(self, window: Window) -> list[int]:
+        rng, tok = self.rng, self.v.tok
+        kind = rng.random()
+        if kind < 0.35:
+            return []
+        text = grammar.PROMPT
+        if kind > 0.85:
+            slots = grammar.Slots(rng)
+            words = [slots.value(rng.choice(("name", "goods", "city", "courier", "shop", "dept"))) for _ in range(rng.randint(1, 5))]
+            if window.texts and rng.random() < 0.5:
+                t = rng.choice(window.texts)
+                at = rng.randrange(max(1, len(t) - 3))
+                words.append(t[at : at + rng.randint(2, 4)].strip("，。？") or "退款")
+            rng.shuffle(words)
+            text = (text if rng.random() < 0.8 else "") + "、".join(words) + "。"
+        encoded = tok.encode(" " + text if rng.random() < 0.8 else text)  # transcribe() strips and prepends a space
+        return [self.v.row[tok.sot_prev]] + [self.v.row[t] for t in encoded if t in self.v.row]
+
+    def draw(self) -> Batch:
+        rng, row, tok = self.rng, self.v.row, self.v.tok
+        limit, count, n = self.plan()
+        p = self.clock()
+        full = limit == 3000
+        windows: list[Window] = []
+        while len(windows) < n:
+            if p > 0.08 and self.windows.cache.quiet and rng.random() < 0.025:
+                windows.append(self.windows.quiet(min(limit, 2800)))
+                continue
+            fill = 2800 if full else limit
+            if full and rng.random() < 0.35:  # a window that is not full
+                fill = rng.randint(300, 2800)
+            w = self.windows.draw(fill, count)
+            if w is not None:
+                windows.append(w)
+        frames = limit if full else min(limit, (max(len(w.raw) for w in windows) + 51) // 2 * 2)
+        raw = torch.full((n, frames, 80), FLOOR)
+        inputs, targets, units = [], [], []
+        offset = 0 if full or rng.random() < 0.5 else rng.randint(0, 1500 - frames // 2)
+        for i, w in enumerate(windows):
+            at = 0
+            if len(w.raw) + 100 < frames and rng.random() < 0.3:
+                at = rng.randint(0, min(100, frames - len(w.raw)))
+            raw[i, at : at + len(w.raw)] = torch.from_numpy(w.raw[: frames - at].astype(np.float32))
+            prefix = self.prompt(w)
+            language = tok.to_language_token("en" if w.english else "zh")
+            head = prefix + [row[tok.sot]]
+            timed = w.marks and offset == 0 and at == 0 and rng.random() < (0.25 if p > 0.5 else 0.0)
+            ids = head + [row[language], row[tok.transcribe]] + ([] if timed else [row[tok.no_timestamps]])
+            out = [-100] * len(ids)
+            out[len(head) - 1] = row[language] if w.marks else row[tok.no_speech]
+            if timed:
+                body, last = [], -1
+                for start, end, rows in w.marks:
+                    a = max(last, round(start / 10) * 10)
+                    b = max(a + 10, round(end / 10) * 10)
+                    body += [row[tok.timestamp_begin + a // 2], *rows, row[tok.timestamp_begin + b // 2]]
+                    last = b
+            else:
+                body = list(w.rows)
+            body.append(row[tok.eot])
+            out[-1] = body[0]
+            out += body[1:]
+            ids += body[:-1]
+            inputs.append(ids)
+            targets.append(out)
+            units.append(w.units)
+        length = max(map(len, inputs))
+        tokens, wanted = torch.zeros((n, length), dtype=torch.long), torch.full((n, length), -100)
+        for i, (a, b) in enumerate(zip(inputs, targets, strict=True)):
+            tokens[i, : len(a)], wanted[i, : len(b)] = torch.tensor(a), torch.tensor(b)
+        self.spoil(raw)
+        return Batch(
+            raw, tokens, wanted, torch.tensor([u for us in units for u in us], dtype=torch.long),
+            torch.tensor([len(u) for u in units]), offset, sum(len(t) for w in windows for t in w.texts),
+        )
+
+    def spoil(self, raw: Tensor) -> None:
+        """Light masking, a slope over frequency, and noise frames."""
+        rng = self.rng
+        for i in range(len(raw)):
+            if rng.random() < 0.5:
+                raw[i] += torch.linspace(-1, 1, 80) * rng.uniform(-0.4, 0.4)
+                raw[i].clamp_(min=FLOOR)
+            if rng.random() < 0.4:
+                at, width = rng.randint(0, 70), rng.randint(1, 9)
+                raw[i, :, at : at + width] = raw[i].mean()
+            if rng.random() < 0.3:
+                for _ in range(rng.randint(1, 1 + raw.shape[1] // 500)):
+                    at, width = rng.randint(0, raw.shape[1] - 2), rng.randint(1, 6)
+                    raw[i, at : at + width] = raw[i].mean()
+            if rng.random() < 0.2:  # a floor of steady noise
+                floor = raw[i].amax() - rng.uniform(2.5, 5)
+                raw[i] = torch.logaddexp(raw[i] * 2.3026, (floor + 0.25 * torch.randn_like(raw[i])) * 2.3026) / 2.3026
+
+
+# ------------------------------------------------------------------ the model, with whisper's parameter names
+def sinusoids(length: int, channels: int) -> Tensor:
+    from whisper.model import sinusoids as table
+
+    return table(length, channels)
+
+
+class Attention(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width, bias=False)
+        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
+
+    def split(self, x: Tensor) -> Tensor:
+        n, t, d = x.shape
+        return x.view(n, t, self.heads, d // self.heads).transpose(1, 2)
+
+    def forward(self, x: Tensor, xa: Tensor | None = None, causal: bool = False) -> Tensor:
+        if xa is None:
+            weight = torch.cat([self.query.weight, self.key.weight, self.value.weight])
+            bias = torch.cat([self.query.bias, torch.zeros_like(self.query.bias), self.value.bias])
+            q, k, v = F.linear(x, weight, bias).chunk(3, -1)
+        else:
+            q = self.query(x)
+            weight = torch.cat([self.key.weight, self.value.weight])
+            bias = torch.cat([torch.zeros_like(self.value.bias), self.value.bias])
+            k, v = F.linear(xa, weight, bias).chunk(2, -1)
+        y = F.scaled_dot_product_attention(self.split(q), self.split(k), self.split(v), is_causal=causal)
+        return self.out(y.transpose(1, 2).reshape(x.shape))
+
+
+class Block(nn.Module):
+    def __init__(self, width: int, heads: int, cross: bool) -> None:
+        super().__init__()
+        self.attn, self.attn_ln = Attention(width, heads), nn.LayerNorm(width)
+        if cross:
+            self.cross_attn, self.cross_attn_ln = Attention(width, heads), nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp_ln = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, xa: Tensor | None = None, causal: bool = False) -> Tensor:
+        x = x + self.attn(self.attn_ln(x), causal=causal)
+        if xa is not None:
+            x = x + self.cross_attn(self.cross_attn_ln(x), xa)
+        return x + self.mlp(self.mlp_ln(x))
+
+
+class Encoder(nn.Module):
+    def __init__(self, d: Dims) -> None:
+        super().__init__()
+        w = d.n_audio_state
+        self.conv1 = nn.Conv1d(d.n_mels, w, 3, padding=1)
+        self.conv2 = nn.Conv1d(w, w, 3, stride=2, padding=1)
+        self.register_buffer("positional_embedding", sinusoids(d.n_audio_ctx, w))
+        self.blocks = nn.ModuleList(Block(w, d.n_audio_head, False) for _ in range(d.n_audio_layer))
+        self.ln_post = nn.LayerNorm(w)
+
+    def forward(self, mel: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
+        """mel [n, frames, 80] -> top [n, frames / 2, width], middle the same."""
+        # whisper's convolutions as matrix products: three neighbours side by side, then one linear
+        x = F.pad(mel, (0, 0, 1, 1))
+        x = torch.cat([x[:, :-2], x[:, 1:-1], x[:, 2:]], -1)
+        x = F.gelu(F.linear(x, self.conv1.weight.permute(0, 2, 1).flatten(1), self.conv1.bias))
+        x = F.pad(x, (0, 0, 1, 1))
+        x = torch.cat([x[:, 0:-2:2], x[:, 1:-1:2], x[:, 2::2]], -1)
+        x = F.gelu(F.linear(x, self.conv2.weight.permute(0, 2, 1).flatten(1), self.conv2.bias))
+        x = x + self.positional_embedding[offset : offset + x.shape[1]].to(x.dtype)
+        middle = x
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i + 1 == len(self.blocks) // 2:
+                middle = x
+        return self.ln_post(x), middle
+
+
+class Decoder(nn.Module):
+    def __init__(self, d: Dims, n_rows: int) -> None:
+        super().__init__()
+        w = d.n_text_state
+        self.token_embedding = nn.Embedding(n_rows, w)
+        self.positional_embedding = nn.Parameter(torch.randn(d.n_text_ctx, w) * 0.01)
+        self.blocks = nn.ModuleList(Block(w, d.n_text_head, True) for _ in range(d.n_text_layer))
+        self.ln = nn.LayerNorm(w)
+
+    def forward(self, tokens: Tensor, xa: Tensor) -> Tensor:
+        x = F.embedding(tokens, self.token_embedding.weight) + self.positional_embedding[: tokens.shape[1]]
+        for block in self.blocks:
+            x = block(x, xa, causal=True)
+        return self.ln(x)
+
+
+class Model(nn.Module):
+    def __init__(self, dims: Dims, n_rows: int, n_units: int) -> None:
+        super().__init__()
+        self.dims = dims
+        self.encoder, self.decoder = Encoder(dims), Decoder(dims, n_rows)
+        self.ctc_middle = nn.Linear(dims.n_audio_state, n_units + 1)
+        self.ctc_top = nn.Linear(dims.n_audio_state, n_units + 1)
+        self.unused = math.log(dims.n_vocab - n_rows)
+        nn.init.normal_(self.decoder.token_embedding.weight, std=0.02)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[..., rows + 1]: the last one stands for all rows that are zero."""
+        out = F.linear(hidden, self.decoder.token_embedding.weight).float()
+        return torch.cat([out, torch.full_like(out[..., :1], self.unused)], -1)
+
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        top, middle = self.encoder(finish(batch.raw).to(self.dtype), batch.offset)
+        hidden = self.decoder(batch.tokens, top)
+        keep = batch.targets >= 0
+        ce = F.cross_entropy(self.logits(hidden[keep]), batch.targets[keep])
+        n, t, _ = top.shape
+        ctcs = []
+        for head, x in ((self.ctc_middle, middle), (self.ctc_top, top)):
+            logp = F.log_softmax(F.linear(x, head.weight, head.bias).float(), -1).transpose(0, 1)
+            loss = F.ctc_loss(logp, batch.units, torch.full((n,), t), batch.unit_lengths, reduction="sum", zero_infinity=True)
+            ctcs.append(loss / max(1, len(batch.units)))
+        return ce, ctcs[0], ctcs[1]
+
+    dtype = torch.bfloat16
+
+
+# ------------------------------------------------------------------ optimiser
+@torch.no_grad()
+def orthogonal(g: Tensor, steps: int = 5) -> Tensor:
+    """Newton-Schulz iteration, batched: [k, rows, columns] towards the nearest semi-orthogonal matrix."""
+    x = g.bfloat16()
+    flip = x.shape[1] > x.shape[2]
+    if flip:
+        x = x.transpose(1, 2)
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).bfloat16()
+    for _ in range(steps):
+        a = x @ x.transpose(1, 2)
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * (a @ a)) @ x
+    return (x.transpose(1, 2) if flip else x).float()
+
+
+class Muon:
+    """Momentum, made orthogonal, for matrices of the same shape at once."""
+
+    def __init__(self, parameters: list[nn.Parameter], momentum: float = 0.95) -> None:
+        self.momentum = momentum
+        self.groups: dict[tuple[int, int], list[nn.Parameter]] = {}
+        for p in parameters:
+            self.groups.setdefault((p.shape[0], p[0].numel()), []).append(p)
+        self.state = [torch.zeros(p.shape) for ps in self.groups.values() for p in ps]
+
+    @torch.no_grad()
+    def step(self, lr: float, decay: float) -> None:
+        at = 0
+        for (rows, columns), ps in self.groups.items():
+            buffers = self.state[at : at + len(ps)]
+            at += len(ps)
+            grads = []
+            for p, b in zip(ps, buffers, strict=True):
+                b.mul_(self.momentum).add_(p.grad)
+                grads.append(p.grad.add(b, alpha=self.momentum).view(rows, columns))
+            for p, u in zip(ps, orthogonal(torch.stack(grads)), strict=True):
+                p.mul_(1 - lr * decay).add_(u.view_as(p), alpha=-lr * max(1, rows / columns) ** 0.5)
+
+
+# ------------------------------------------------------------------ measuring while training
+def distance(a: str, b: str) -> int:
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        previous, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
+    return row[-1]
+
+
+_PUNCTUATION = re.compile(r"[，。？、！；：,.?! ]")
+
+
+@torch.no_grad()
+def greedy(model: Model, vocabulary: Vocabulary, raw: Tensor, prompt: str | None, limit: int = 200) -> list[str]:
+    """raw [n, 3000, 80] -> texts, argmax, the whole prefix computed again at every step."""
+    tok, row = vocabulary.tok, vocabulary.row
+    head = [row[tok.sot_prev]] + [row[t] for t in tok.encode(" " + prompt)] if prompt else []
+    head += [row[tok.sot], row[tok.to_language_token("zh")], row[tok.transcribe], row[tok.no_timestamps]]
+    top = torch.cat([model.encoder(finish(r[None]).to(model.dtype))[0] for r in raw])
+    tokens = torch.tensor([head] * len(raw))
+    done = torch.zeros(len(raw), dtype=torch.bool)
+    for _ in range(limit):
+        hidden = model.decoder(tokens, top)[:, -1]
+        best = model.logits(hidden)[:, :-1].argmax(-1)
+        best[done] = row[tok.eot]
+        done |= best == row[tok.eot]
+        tokens = torch.cat([tokens, best[:, None]], 1)
+        if done.all():
+            break
+    texts = []
+    for line in tokens[:, len(head) :].tolist():
+        ids = [vocabulary.ids[r] for r in line]
+        ids = ids[: ids.index(tok.eot)] if tok.eot in ids else ids
+        texts.append(tok.decode([t for t in ids if t < tok.eot]))
+    return texts
+
+
+def heldout_windows(cache: Cache, vocabulary: Vocabulary, count: int) -> tuple[Tensor, list[str]]:
+    windows = Windows(cache, vocabulary, 7)
+    raw, texts = torch.full((count, 3000, 80), FLOOR), []
+    while len(texts) < count:
+        n = len(texts)
+        w = windows.draw(2800 if n % 4 else 800, 8 if n % 4 else 1)
+        if w is not None:
+            raw[n, : len(w.raw)] = torch.from_numpy(w.raw.astype(np.float32))
+            texts.append("".join(w.texts))
+    return raw, texts
+
+
+def error_rate(truths: list[str], heard: list[str]) -> float:
+    wrong = total = 0
+    for a, b in zip(truths, heard, strict=True):
+        a, b = _PUNCTUATION.sub("", a), _PUNCTUATION.sub("", b)
+        wrong, total = wrong + distance(a, b), total + len(a)
+    return wrong / max(1, total)
+
+
+# ------------------------------------------------------------------ the loop
+def cast(model: Model, source: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    source = source if source is not None else dict(model.named_parameters())
+    return {k: v.to(model.dtype) if v.is_floating_point() else v for k, v in source.items()}
+
+
+class Losses(nn.Module):
+    """So that `functional_call` reaches `losses` with bf16 copies of the float32 weights."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch):
+        return self.model.losses(batch)
+
+
+def save(path: Path, **content) -> None:
+    part = path.with_suffix(".part")
+    torch.save(content, part)
+    part.replace(path)
+
+
+def train(a: argparse.Namespace) -> None:
+    torch.manual_seed(a.seed)
+    torch.set_num_threads(a.threads)
+    cache, held = Cache(a.cache / "train"), Cache(a.cache / "heldout")
+    a.out.mkdir(parents=True, exist_ok=True)
+    state_path = a.out / "state.pt"
+    state = torch.load(state_path, weights_only=False) if state_path.exists() else None
+    vocabulary_path = a.out / "vocabulary.json"
+    if not vocabulary_path.exists():
+        v = Vocabulary.build(a.seed, cache)
+        vocabulary_path.write_text(json.dumps({"ids": v.ids, "units": v.units}, ensure_ascii=False), encoding="utf-8")
+    vocabulary = Vocabulary(**json.loads(vocabulary_path.read_text(encoding="utf-8")))
+    dims = Dims(n_audio_state=a.width, n_text_state=a.width, n_audio_head=a.width // 64, n_text_head=a.width // 64,
+                n_audio_layer=a.layers, n_text_layer=a.text_layers)
+    model = Model(dims, len(vocabulary.ids), len(vocabulary.units))
+    matrices = [p for n, p in model.named_parameters() if ("blocks" in n or "conv" in n) and p.ndim > 1]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    muon, adam = Muon(matrices), torch.optim.AdamW(others, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
+    step, spent, average = 0, 0.0, None
+    if state:
+        model.load_state_dict(state["model"])
+        adam.load_state_dict(state["adam"])
+        muon.state, step, spent = state["muon"], state["step"], state["spent"]
+        average = state["average"]
+    if average is None:
+        average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(vocabulary.ids)} rows, "
+          f"{len(vocabulary.units)} units, {cache.hours:.1f} h", flush=True)
+    began, total = time.time() - spent, a.minutes * 60
+
+    def progress() -> float:
+        return min(1.0, (time.time() - began) / total)
+
+    raw, truths = heldout_windows(held, vocabulary, a.held)
+    batches = Batches(Windows(cache, vocabulary, a.seed + step), progress)
+    batches.budget = a.frames
+    queue: Queue[Batch] = Queue(6)
+
+    def produce() -> None:
+        while True:
+            queue.put(batches.draw())
+            if batches.rng.random() < 0.01:
+                cache.refresh()
+
+    threading.Thread(target=produce, daemon=True).start()
+    door = Losses(model)
+    log = (a.out / "log.jsonl").open("a", encoding="utf-8")
+    sums, seen, last, next_eval = np.zeros(3), 0, time.time(), a.eval_minutes * 60 * (1 + int(spent / (a.eval_minutes * 60)))
+    n_frames = 0
+    while (p := progress()) < 1.0:
+        batch = queue.get()
+        warm = min(1.0, (step + 1) / 100)
+        scale = warm * (1.0 if p < a.hold else max(0.0, (1 - p) / (1 - a.hold)))
+        copies = {"model." + k: v for k, v in cast(model).items()}
+        ce, middle, top = torch.func.functional_call(door, copies, (batch,))
+        weight = a.ctc if p < 0.3 else a.ctc * 0.6
+        loss = ce + weight * (0.5 * middle + top)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(others, 1.0)
+        if not torch.isfinite(loss) or not torch.isfinite(norm):
+            print("a step without a number, skipped", flush=True)
+            model.zero_grad(set_to_none=True)
+            continue
+        muon.step(a.muon_lr * scale, 0.1)
+        for group in adam.param_groups:
+            group["lr"] = a.lr * scale
+        adam.step()
+        model.zero_grad(set_to_none=True)
+        step += 1
+        keep = min(a.average, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for k, v in model.state_dict().items():
+                average[k].lerp_(v, 1 - keep) if v.is_floating_point() else average[k].copy_(v)
+        sums += [v.item() for v in (ce.detach(), middle.detach(), top.detach())]
+        seen += 1
+        n_frames += batch.raw.shape[0] * batch.raw.shape[1]
+        if step % 25 == 0:
+            now = time.time()
+            row = {"step": step, "p": round(p, 4), "ce": round(float(sums[0]) / seen, 3), "ctc_middle": round(float(sums[1]) / seen, 3),
+                   "ctc_top": round(float(sums[2]) / seen, 3), "s_step": round((now - last) / seen, 3),
+                   "audio_x": round(n_frames / 100 / (now - last)), "queue": queue.qsize()}
+            print(json.dumps(row), file=log, flush=True)
+            print(row, flush=True)
+            sums, seen, last, n_frames = np.zeros(3), 0, now, 0
+        if time.time() - began > next_eval or (a.max_steps and step >= a.max_steps):
+            next_eval += a.eval_minutes * 60
+            rate = measure(model, average, vocabulary, raw, truths)
+            print({"step": step, "p": round(p, 3), "held_out_cer": round(rate, 4)}, flush=True)
+            print(json.dumps({"step": step, "p": round(p, 4), "held_out_cer": round(rate, 4)}), file=log, flush=True)
+            save(a.out / "weights.pt", dims=asdict(dims), average=average, vocabulary=vocabulary.ids, cer=rate, step=step)
+            save(state_path, model=model.state_dict(), adam=adam.state_dict(), muon=muon.state, step=step,
+                 spent=time.time() - began, average=average)
+            last, n_frames, seen, sums = time.time(), 0, 0, np.zeros(3)
+            if a.max_steps and step >= a.max_steps:
+                break
+    rate = measure(model, average, vocabulary, raw, truths)
+    save(a.out / "weights.pt", dims=asdict(dims), average=average, vocabulary=vocabulary.ids, cer=rate, step=step)
+    save(state_path, model=model.state_dict(), adam=adam.state_dict(), muon=muon.state, step=step,
+         spent=time.time() - began, average=average)
+    print({"step": step, "done": True, "held_out_cer": round(rate, 4)}, flush=True)
+
+
+@torch.no_grad()
+def measure(model: Model, average: dict, vocabulary: Vocabulary, raw: Tensor, truths: list[str]) -> float:
+    now = {k: v.clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(average)
+    model.to(model.dtype)
+    heard = greedy(model, vocabulary, raw, grammar.PROMPT)
+    model.float()
+    model.load_state_dict(now)
+    for t, h in list(zip(truths, heard, strict=True))[:3]:
+        print("  +", t, "\n  -", h, flush=True)
+    return error_rate(truths, heard)
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, required=True, help="folder that `training.data` filled")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, state and log")
+    parser.add_argument("--minutes", type=float, default=80, help="wall clock, the schedule follows it")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--text-layers", type=int, default=2)
+    parser.add_argument("--frames", type=int, default=12_000, help="mel frames a batch")
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--muon-lr", type=float, default=0.02)
+    parser.add_argument("--ctc", type=float, default=0.5)
+    parser.add_argument("--hold", type=float, default=0.5, help="share of the time before the rate falls")
+    parser.add_argument("--average", type=float, default=0.995)
+    parser.add_argument("--held", type=int, default=24, help="held-out windows measured on the way")
+    parser.add_argument("--eval-minutes", type=float, default=6)
+    parser.add_argument("--max-steps", type=int, default=0)
+    return parser
+
+
+if __name__ == "__main__":
+    train(arguments().parse_args())
