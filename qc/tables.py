@@ -43,7 +43,9 @@ def _structs(name: str, meaning: str, *fields: Field, since: str = "0.1") -> Fie
 
 _CALL_ID = Field("call_id", "string", "From the call list; else `sha256:` and the first 16 hex digits of the bytes' hash.")
 _STATUS = Field("status", "string", "`ok` or `failed`.")
-_REASON = Field("reason", "string", "Short stable word for a failure (`missing_file`, `not_audio`, `truncated`, …); null when fine.")
+_REASON = Field(
+    "reason", "string", "Short stable word for a failure (`missing_file`, `not_audio`, `truncated`, …); null when fine."
+)
 _MESSAGE = Field("message", "string", "The failure in one sentence: what, where, what to do.")
 _PACK = (
     Field("pack_id", "string", "Id of the rule pack."),
@@ -137,9 +139,18 @@ TRANSCRIPTS = Table(
             Field("text", "string", "The words."),
             Field("avg_logprob", "float32", "Mean log-probability of the tokens; null where unknown."),
             Field("no_speech_prob", "float32", "Probability that nobody speaks; null where unknown."),
-            Field("char_ms", "list<int32>", "Start of each character, from the start of the recording; null where unknown.", unit="ms"),
+            Field(
+                "char_ms",
+                "list<int32>",
+                "Start of each character, from the start of the recording; null where unknown.",
+                unit="ms",
+            ),
             Field("level_dbfs", "float32", "Root-mean-square level of the turn; null where unknown.", unit="dBFS"),
-            Field("flags", "list<string>", "Why the text may not be trusted (`pseudo_speech`, `loop`, `low_confidence`, …); any flag keeps the turn from scoring."),
+            Field(
+                "flags",
+                "list<string>",
+                "Why the text may not be trusted (`pseudo_speech`, `loop`, `low_confidence`, …); any flag keeps the turn from scoring.",
+            ),
         ),
     ),
 )
@@ -166,7 +177,12 @@ FINDINGS = Table(
             Field("verdict", "string", "`hit`, `undecided` or `not_applicable`."),
             Field("severity", "string", "Severity of the rule in the pack."),
             Field("count", "int32", "How often it hit, after merging by the rule's spacing."),
-            Field("coverage", "float32", "Heard speech ÷ detected speech in the rule's window; null where it does not matter.", unit="0 to 1"),
+            Field(
+                "coverage",
+                "float32",
+                "Heard speech ÷ detected speech in the rule's window; null where it does not matter.",
+                unit="0 to 1",
+            ),
             Field("why", "string", "For undecided and not applicable: the reason."),
             _structs(
                 "evidence",
@@ -224,7 +240,11 @@ SUMMARIES = Table(
     (
         *_PACK,
         Field("kind", "string", "`all`, `provider` or `agent`."),
-        Field("id", "string", "Provider's name, or agent's id with the provider's name before it (`provider/agent`); empty for `all`."),
+        Field(
+            "id",
+            "string",
+            "Provider's name, or agent's id with the provider's name before it (`provider/agent`); empty for `all`.",
+        ),
         Field("name", "string", "Name to show."),
         Field("provider", "string", "Provider; null for `all`."),
         Field("calls", "int32", "Calls in all."),
@@ -258,6 +278,15 @@ SUMMARIES = Table(
         ),
     ),
 )
+
+
+def agent_key(provider: str | None, agent: str | None) -> str:
+    """`summaries.id` of an agent: provider, `/`, agent, each with `%` and `/` escaped, so that two pairs never share one.
+
+    None (or blank) is nobody: calls without an agent or provider are summed up under empty parts.
+    """
+    return "/".join((part or "").strip().replace("%", "%25").replace("/", "%2F") for part in (provider, agent))
+
 
 TABLES: dict[str, Table] = {t.name: t for t in (CALLS, TRANSCRIPTS, FINDINGS, SCORES, SUMMARIES)}
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from qc.score.intervals import half_width, wilson
 from qc.score.scorecard import HIT, NOT_APPLICABLE, UNDECIDED, Scorecard, Verdicts
-from qc.tables import schema
+from qc.tables import agent_key, schema
 
 MIN_CALLS = 5
 
@@ -90,11 +90,6 @@ class _Groups:
     providers: list[str | None]
 
 
-def escape_id(part: str | None) -> str:
-    """A provider or agent as a part of a summary's id: no `/`, so that two pairs never share one."""
-    return "" if part is None else part.replace("%", "%25").replace("/", "%2F")
-
-
 def _by_provider(facts: CallFacts) -> _Groups:
     code, keys = _encode(pc.fill_null(facts.provider, ""))
     return _Groups("provider", code, keys, [k or None for k in keys], [k or None for k in keys])
@@ -114,7 +109,7 @@ def _by_agent(facts: CallFacts) -> _Groups:
     return _Groups(
         "agent",
         code,
-        [f"{escape_id(providers[p])}/{escape_id(agents[a])}" for p, a in which],
+        [agent_key(providers[p], agents[a]) for p, a in which],
         names,
         [providers[p] or None for p, _ in which],
     )
