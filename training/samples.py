@@ -4,28 +4,25 @@
 
 Everything is seeded, so the same versions of espeak-ng and FFmpeg give the same files. The truth (`truth.jsonl`)
 is written from the signal as it was placed: a turn's start and end are where its speech starts and ends in the
-file as a decoder gives it back. GSM needs `sox`; every other codec is written with PyAV.
+file as a decoder gives it back.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 import shutil
-import subprocess
 import sys
-import wave
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import av
 import numpy as np
 
 from training import speak
+from training.samples_codecs import CODECS, decode, delay_ms, encode
 
 SCRIPT = Path(__file__).with_name("samples_script.txt")
 MS = speak.RATE_HZ // 1000  # samples a millisecond
@@ -58,22 +55,7 @@ AGENTS = {
 CUSTOMER_VOICES = ("m2", "Alex", "Denis", "anika", "robert", "m5", "Annie", "victor", "m6", "antonio")
 NOISES = ("pink", "brown", "room", "white")
 
-# codec -> (container, sample rate in Hz, bit rate in bit/s or None); what PyAV's encoder is called where it differs
-CODECS = {
-    "pcm_alaw": ("wav", 8000, None),
-    "pcm_mulaw": ("wav", 8000, None),
-    "pcm_s16le": ("wav", 8000, None),
-    "flac": ("flac", 8000, None),
-    "mp3": ("mp3", 16000, 32_000),
-    "aac": ("ipod", 16000, 40_000),
-    "opus": ("ogg", 16000, 32_000),
-    "amr_nb": ("amr", 8000, 12_200),
-    "gsm_ms": ("wav", 8000, None),
-}
-ENCODERS = {"mp3": "libmp3lame", "opus": "libopus", "amr_nb": "libopencore_amrnb"}
-LIST_COLUMNS = (
-    "call_id file agent_id agent_name provider queue started_at duration_s hangup satisfaction agent_channel".split()
-)
+LIST_COLUMNS = "call_id file agent_id agent_name provider queue started_at duration_s hangup satisfaction agent_channel".split()
 
 
 # ------------------------------------------------------------------ the script
@@ -246,81 +228,6 @@ def through(script: Script, signal: Signal) -> np.ndarray:
     return out
 
 
-# ------------------------------------------------------------------ the file
-def encode(channels: np.ndarray, codec: str) -> bytes:
-    """float32 [channels, samples] at 16 kHz as the bytes of a file of that codec."""
-    container, rate_hz, bit_rate = CODECS[codec]
-    small = np.stack([speak.resample(c, speak.RATE_HZ, rate_hz) for c in channels])
-    pcm = np.round(np.clip(small, -1, 1) * 32767).astype(np.int16)
-    if codec == "gsm_ms":
-        return _gsm(pcm, rate_hz)
-    layout = "stereo" if len(pcm) == 2 else "mono"
-    out = io.BytesIO()
-    with av.open(out, "w", format=container, options={"fflags": "+bitexact"}) as target:
-        stream = target.add_stream(ENCODERS.get(codec, codec), rate=rate_hz)
-        stream.codec_context.layout = layout
-        if bit_rate:
-            stream.bit_rate = bit_rate
-        stream.codec_context.flags |= 1 << 23  # AV_CODEC_FLAG_BITEXACT: no encoder version in the file
-        resampler = av.AudioResampler(stream.codec_context.format, layout, rate_hz, stream.codec_context.frame_size or None)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm.T.reshape(1, -1)), format="s16", layout=layout)
-        frame.sample_rate, frame.pts = rate_hz, 0
-        for converted in [*resampler.resample(frame), *resampler.resample(None)]:
-            target.mux(stream.encode(converted))
-        target.mux(stream.encode(None))
-    return out.getvalue()
-
-
-def _gsm(pcm: np.ndarray, rate_hz: int) -> bytes:
-    plain = io.BytesIO()
-    with wave.open(plain, "wb") as target:
-        target.setnchannels(1)
-        target.setsampwidth(2)
-        target.setframerate(rate_hz)
-        target.writeframes(pcm.T.tobytes())
-    command = ["sox", "-D", "-t", "wav", "-", "-t", "wav", "-e", "gsm-full-rate", "-"]
-    done = subprocess.run(command, input=plain.getvalue(), capture_output=True, check=True)
-    return _sized(done.stdout)
-
-
-def _sized(data: bytes) -> bytes:
-    """A WAV that was written to a pipe, with the lengths in its header that a pipe could not know."""
-    at = data.find(b"data", 12)
-    body = len(data) - at - 8
-    return data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8 : at + 4] + body.to_bytes(4, "little") + data[at + 8 :]
-
-
-def decode(data: bytes) -> tuple[np.ndarray, int]:
-    """(float32 [channels, samples], rate) of a file's bytes, as PyAV gives them; as far as they can be decoded."""
-    parts = []
-    with av.open(io.BytesIO(data)) as source:
-        stream = source.streams.audio[0]
-        resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
-        try:
-            for frame in source.decode(stream):
-                parts += [f.to_ndarray() for f in resampler.resample(frame)]
-        except av.error.InvalidDataError:
-            pass
-        return np.concatenate(parts, axis=1), stream.rate
-
-
-def delay_ms(before: np.ndarray, after: np.ndarray, rate_hz: int) -> int:
-    """By how much the decoded file lags behind what was encoded: the peak of the envelopes' correlation, 1 ms steps."""
-    a = _envelope(before.sum(axis=0), speak.RATE_HZ)
-    b = _envelope(after.sum(axis=0), rate_hz)
-    n = min(len(a), len(b))
-    lags = range(-200, 201)
-    scores = [float(np.dot(a[max(0, -k) : n - max(0, k)], b[max(0, k) : n - max(0, -k)])) for k in lags]
-    return list(lags)[int(np.argmax(scores))]
-
-
-def _envelope(samples: np.ndarray, rate_hz: int) -> np.ndarray:
-    step = rate_hz // 1000
-    n = len(samples) // step
-    level = np.abs(samples[: n * step]).reshape(n, step).mean(axis=1)
-    return level - level.mean()
-
-
 # ------------------------------------------------------------------ a call
 @dataclass(frozen=True)
 class Made:
@@ -353,7 +260,7 @@ def make(script: Script) -> Made:
     note = _note(script)
     if "truncate_after" in script.options:
         turns = turns[: int(script.options["truncate_after"]) + 1]
-        data = _cut(data, listed_ms, turns[-1].end_ms + 250)
+        data = data[: len(data) * (turns[-1].end_ms + 250) // listed_ms]  # a constant-rate file; its header stays
         decoded, rate_hz = decode(data)
     file_ms = decoded.shape[1] * 1000 // rate_hz
     return Made(script, data, turns, listed_ms, file_ms, len(decoded), rate_hz, note)
@@ -361,7 +268,9 @@ def make(script: Script) -> Made:
 
 def _note(script: Script) -> str:
     notes = {
-        "silent": {"C": "the customer's channel is dead", "AC": "both channels are dead"}.get(script.options.get("silent", ""), ""),
+        "silent": {"C": "the customer's channel is dead", "AC": "both channels are dead"}.get(
+            script.options.get("silent", ""), ""
+        ),
         "mono": "one channel for both speakers: roles are unknown to a listener",
         "truncate_after": "the file ends early; its header and the call list promise more",
         "unlisted": "a recording that the call list does not have",
@@ -369,16 +278,11 @@ def _note(script: Script) -> str:
     return "; ".join(v for k, v in notes.items() if k in script.options and v)
 
 
-def _cut(data: bytes, whole_ms: int, keep_ms: int) -> bytes:
-    """The first bytes of a constant-rate file, down to about `keep_ms`; the header is left as it was."""
-    return data[: int(len(data) * keep_ms / whole_ms)]
-
-
 # ------------------------------------------------------------------ the folder
 def truth_row(made: Made, duplicate_of: str | None = None) -> dict:
     """One line of truth.jsonl."""
     script = made.script
-    turns = [t.__dict__ for t in made.turns]
+    turns = [asdict(t) for t in made.turns]
     planted = [
         {
             "rule": p.rule,
@@ -443,7 +347,9 @@ def write(folder: Path, scripts: list[Script]) -> int:
         if made.script.listed:
             listed.append(list_row(made))
         truth.append(truth_row(made, duplicate_of))
-        print(f"{made.script.call_id:10} {made.script.codec:10} {made.file_ms / 1000:7.1f} s {len(made.data or b'') / 1000:8.0f} kB")
+        print(
+            f"{made.script.call_id:10} {made.script.codec:10} {made.file_ms / 1000:7.1f} s {len(made.data or b'') / 1000:8.0f} kB"
+        )
     with open(folder / "calls.csv", "w", encoding="utf-8", newline="") as out:
         table = csv.DictWriter(out, LIST_COLUMNS, lineterminator="\n")
         table.writeheader()
