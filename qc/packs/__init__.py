@@ -1,1 +1,23 @@
 """Rule packs: the model, loading with every problem at once, the flattened form that the store keeps, and trust."""
+
+from __future__ import annotations
+
+from qc.packs.flatten import flatten, read_stored, unflatten
+from qc.packs.load import load_pack
+from qc.packs.model import SEVERITIES, Case, Dimension, Line, Pack, Rule
+from qc.packs.trust import TrustedPack, trust_local
+
+__all__ = [
+    "SEVERITIES",
+    "Case",
+    "Dimension",
+    "Line",
+    "Pack",
+    "Rule",
+    "TrustedPack",
+    "flatten",
+    "load_pack",
+    "read_stored",
+    "trust_local",
+    "unflatten",
+]

@@ -1,19 +1,13 @@
-"""The rule language's conditions: what each is called, what may be written in it, and how it is written back.
+"""The rule language's conditions as data: one frozen dataclass each, nothing that reads files, nothing that runs.
 
-One registry, `CONDITIONS`: its key is the word in the file (`says`, `silence`, …). `qc.scan.conditions` has the same keys
-and says what each means. To add a condition: a frozen dataclass and a `Syntax` here, an evaluator there, one line in
-each registry; the reference page and the tests ask the registries for the list.
+How each is written in a file is in `syntax.py`, what it means for a call in `qc.scan.conditions`; both are registries
+with the same keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from qc.packs.nodes import Node
-    from qc.packs.reader import Reader
+from typing import Literal
 
 Who = Literal["agent", "customer", "anyone"]
 WHO: tuple[Who, ...] = ("agent", "customer", "anyone")

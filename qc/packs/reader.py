@@ -1,0 +1,241 @@
+"""Reading fields out of the tree, noting every problem instead of stopping at the first.
+
+Each method returns a usable value even where there is a problem, so that reading goes on; whoever reads checks
+`problems` at the end and throws the value away when there are any.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+
+from qc.errors import Problem
+from qc.packs.conditions import Term, Window
+from qc.packs.model import LANGUAGES, Text
+from qc.packs.nodes import Node
+from qc.packs.patterns import BadPattern, compile_pattern
+from qc.text.normal import normal_text
+
+MAX_WORD = 100
+MAX_TERMS = 5_000
+MAX_TEXT = 2_000
+
+_DURATION = re.compile(
+    r"\s*(\d{1,7}(?:\.\d{1,3})?)\s*(ms|毫秒|s|sec|second|seconds|秒|min|minute|minutes|分钟|h|hour|hours|小时)\s*"
+)
+_UNIT_MS = {"ms": 1, "毫秒": 1, "s": 1000, "sec": 1000, "second": 1000, "seconds": 1000, "秒": 1000}
+_UNIT_MS |= {"min": 60_000, "minute": 60_000, "minutes": 60_000, "分钟": 60_000, "h": 3_600_000, "hour": 3_600_000}
+_UNIT_MS |= {"hours": 3_600_000, "小时": 3_600_000}
+_WINDOW = re.compile(r"(first|last)\s+(.+)")
+_TURNS = re.compile(r"(\d{1,4})\s*turns?")
+_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """«did you mean» for a near miss, else the list of what there is."""
+    listed = sorted(known)
+    near = difflib.get_close_matches(word.lower(), listed, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else "use one of: " + ", ".join(listed)
+
+
+class Reader:
+    """Typed access to nodes. `lists`: the named word lists that terms may refer to."""
+
+    def __init__(self, lists: Mapping[str, tuple[Term, ...]] | None = None) -> None:
+        self.problems: list[Problem] = []
+        self.lists = dict(lists or {})
+
+    def problem(self, node: Node, message: str, hint: str = "") -> None:
+        self.problems.append(node.problem(message, hint))
+
+    # -- shapes -------------------------------------------------------------------------------------------------
+
+    def fields(self, node: Node, known: Sequence[str], required: Sequence[str] = (), what: str = "this") -> dict[str, Node]:
+        """A map's values by key; unknown, double and missing keys are problems."""
+        if node.kind != "map":
+            self.problem(node, f"{what} must be `key: value` lines", f"it has the keys {', '.join(known)}")
+            return {}
+        found: dict[str, Node] = {}
+        for key, value in node.pairs:
+            if key.kind != "text" or key.text not in known:
+                self.problem(key, f"{what} has no key {_show(key)}", suggestion(key.text, known))
+            elif key.text in found:
+                self.problem(key, f"{key.text!r} is there twice", "keep one of them")
+            else:
+                found[key.text] = value
+        for name in required:
+            if name not in found:
+                self.problem(node, f"{what} needs `{name}:`", "add it")
+        return found
+
+    def items(self, node: Node, what: str, most: int = MAX_TERMS) -> tuple[Node, ...]:
+        """A list's items; one value alone counts as a list of one."""
+        if node.kind != "list":
+            return (node,)
+        if not node.items:
+            self.problem(node, f"{what} is empty", "write at least one, or leave the key out")
+        if len(node.items) > most:
+            self.problem(node, f"{what} has more than {most} entries", "split it")
+        return node.items[:most]
+
+    # -- scalars ------------------------------------------------------------------------------------------------
+
+    def text(self, node: Node, what: str, most: int = MAX_TEXT) -> str:
+        """A text that is not empty."""
+        if node.kind != "text" or not node.text.strip():
+            self.problem(node, f"{what} must be a text", "write the text on the same line, in quotes if it holds : or #")
+            return ""
+        if len(node.text) > most:
+            self.problem(node, f"{what} is longer than {most} characters", "make it shorter")
+        if any(ord(c) < 32 and c not in "\n\t" for c in node.text) or "\x7f" in node.text:
+            self.problem(node, f"{what} holds control characters", "type it anew")
+        return node.text.strip()
+
+    def texts(self, node: Node, what: str, most: int = 200) -> tuple[str, ...]:
+        """A list of texts, or one."""
+        return tuple(self.text(item, f"each of {what}") for item in self.items(node, what, most))
+
+    def localized(self, node: Node, what: str) -> Text:
+        """`{zh: …, en: …}`, or one text for both. A language left out takes the other's text."""
+        if node.kind == "text":
+            text = self.text(node, what)
+            return dict.fromkeys(LANGUAGES, text)
+        fields = self.fields(node, LANGUAGES, what=what)
+        texts = {language: self.text(value, what) for language, value in fields.items()}
+        if not texts:
+            return dict.fromkeys(LANGUAGES, "")
+        first = next(texts[language] for language in LANGUAGES if language in texts)
+        return {language: texts.get(language, first) for language in LANGUAGES}
+
+    def choice(self, node: Node, options: Sequence[str], what: str) -> str:
+        """One of `options`."""
+        if node.kind == "text" and node.text in options:
+            return node.text
+        self.problem(node, f"{what} cannot be {_show(node)}", suggestion(node.text, options))
+        return options[0]
+
+    def flag(self, node: Node, what: str) -> bool:
+        """true or false."""
+        return self.choice(node, ("false", "true"), what) == "true"
+
+    def number(self, node: Node, what: str, low: float, high: float) -> float:
+        """A number in [low, high]."""
+        try:
+            value = Decimal(node.text) if node.kind == "text" and len(node.text) < 20 else None
+        except InvalidOperation:
+            value = None
+        if value is None or not value.is_finite() or not low <= value <= high:
+            self.problem(node, f"{what} must be a number from {low:g} to {high:g}, not {_show(node)}", "write it in digits")
+            return low
+        return float(value)
+
+    def integer(self, node: Node, what: str, low: int, high: int) -> int:
+        """A whole number in [low, high]."""
+        if node.kind == "text" and re.fullmatch(r"-?[0-9]{1,9}", node.text) and low <= int(node.text) <= high:
+            return int(node.text)
+        self.problem(node, f"{what} must be a whole number from {low} to {high}, not {_show(node)}", "write it in digits")
+        return low
+
+    def date(self, node: Node, what: str) -> str:
+        """An ISO date."""
+        if node.kind == "text" and _DATE.fullmatch(node.text):
+            return node.text
+        self.problem(node, f"{what} must be a date, not {_show(node)}", "write it as 2026-11-30")
+        return ""
+
+    def duration_ms(self, node: Node, what: str, low: int = 0, high: int = 86_400_000) -> int:
+        """A length of time with its unit, in whole milliseconds."""
+        value = parse_duration(node.text) if node.kind == "text" else None
+        if value is None:
+            self.problem(node, f"{what} must be a length of time, not {_show(node)}", "write the unit, for example 8 s or 500 ms")
+            return low
+        if not low <= value <= high:
+            self.problem(node, f"{what} must be from {low / 1000:g} s to {high / 1000:g} s", "write another length of time")
+            return low
+        return value
+
+    def window(self, node: Node) -> Window | None:
+        """`first 15 s`, `last 20 s`, `first 3 turns`, `last 2 turns` or `whole call` (None)."""
+        said = " ".join(node.text.split()) if node.kind == "text" else ""
+        if said == "whole call":
+            return None
+        match = _WINDOW.fullmatch(said)
+        if match:
+            turns = _TURNS.fullmatch(match.group(2))
+            length = parse_duration(match.group(2))
+            side = "first" if match.group(1) == "first" else "last"
+            if turns and int(turns.group(1)) > 0:
+                return Window(side, "turns", int(turns.group(1)))
+            if length:
+                return Window(side, "ms", length)
+        self.problem(
+            node, f"`in` cannot be {_show(node)}", "write first 15 s, last 20 s, first 3 turns, last 2 turns or whole call"
+        )
+        return None
+
+    # -- words --------------------------------------------------------------------------------------------------
+
+    def terms(self, node: Node, what: str) -> tuple[Term, ...]:
+        """Words, `/patterns/` and `list: name` references, references resolved, doubles dropped."""
+        found: dict[Term, None] = {}
+        for item in self.items(node, what):
+            if item.kind == "map":
+                found.update(dict.fromkeys(self._listed(item)))
+            else:
+                term = self._term(item, what)
+                if term is not None:
+                    found[term] = None
+        if len(found) > MAX_TERMS:
+            self.problem(node, f"{what} has more than {MAX_TERMS} words", "split it")
+        return tuple(found)
+
+    def _listed(self, node: Node) -> tuple[Term, ...]:
+        fields = self.fields(node, ("list",), ("list",), "a reference to a word list")
+        found: list[Term] = []
+        for name in self.items(fields["list"], "list") if "list" in fields else ():
+            if name.kind == "text" and name.text in self.lists:
+                found.extend(self.lists[name.text])
+            else:
+                hint = suggestion(name.text, self.lists) if self.lists else "make the file lists/NAME.yaml in the pack's folder"
+                self.problem(name, f"there is no word list {_show(name)}", hint)
+        return tuple(found)
+
+    def _term(self, node: Node, what: str) -> Term | None:
+        text = self.text(node, f"each of {what}", MAX_TEXT)
+        if not text:
+            return None
+        if len(text) > 2 and text.startswith("/") and text.endswith("/"):
+            try:
+                compile_pattern(text[1:-1])
+            except BadPattern as bad:
+                self.problem(node, bad.message, bad.hint)
+                return None
+            return Term("pattern", text[1:-1])
+        separator = next((c for c in ",，、;；|/" if c in text), "")
+        if separator:
+            several = ", ".join(part.strip() for part in re.split(r"[,，、;；|/]", text) if part.strip())
+            self.problem(
+                node, f"{_show(node)} is read as one phrase, for all its {separator!r}", f"write [{several}] for any of them"
+            )
+            return None
+        if not normal_text(text):
+            self.problem(node, f"{_show(node)} holds nothing that can be said", "write words")
+            return None
+        if len(text) > MAX_WORD:
+            self.problem(node, f"a word is longer than {MAX_WORD} characters", "keep the shortest part that cannot be mistaken")
+            return None
+        return Term("word", text)
+
+
+def parse_duration(text: str) -> int | None:
+    """`8 s`, `500 ms`, `1.5 min`, `8 秒` in milliseconds; None when it is none of these."""
+    match = _DURATION.fullmatch(text)
+    return int(Decimal(match.group(1)) * _UNIT_MS[match.group(2)]) if match else None
+
+
+def _show(node: Node) -> str:
+    if node.kind != "text":
+        return "a list" if node.kind == "list" else "a map"
+    return repr(node.text if len(node.text) <= 40 else node.text[:40] + "…")

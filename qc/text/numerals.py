@@ -1,0 +1,181 @@
+"""Chinese numerals and digits made comparable: 三小时 and 3小时, 一二三一五 and 12315 become the same text.
+
+Policy (what a recogniser writes is chance, so both the rule's words and the call's words go through it):
+  1. Digits read out, two or more (零〇一…九幺, no units): digit by digit. 一二三一五 → 12315, 二零二六 → 2026. Not 一一 alone.
+  2. Numbers with units (十百千万亿, 两 before a unit): their value. 二十四 → 24, 三百五 → 350, 一万二 → 12000, 3万 → 30000.
+  3. One digit alone (or 十, 两): only before a measure word (三小时, 两天, 一个) or after 第, 周, 星期. So 一下, 一定, 统一,
+     万一, 三心二意, 二维码 stay words. 一点 is a number after 上午, 下午, … alone; 十分 only before 钟 or after 点.
+  4. 百分之三十 → 30%, 百分之百 → 100%. 三点五 → 3.5 where no 分 follows. 15:30 → 15点30. 1,000 → 1000.
+English number words stay words.
+"""
+
+from __future__ import annotations
+
+import re
+
+DIGITS = {c: str(i) for i, c in enumerate("零一二三四五六七八九")} | {"〇": "0", "幺": "1", "两": "2"}
+_SMALL = {"十": 10, "百": 100, "千": 1000}
+_LARGE = {"万": 10_000, "亿": 100_000_000}
+_MEASURES = (
+    "个|位|名|天|日|号|小时|分钟|刻钟|点|分|秒|次|遍|回|趟|年|月|周|星期|礼拜|季度|元|块|毛|角|件|单|份|条|张|箱|包|袋|盒|瓶|台|部|只|双|套"
+    "|家|层|楼|折|倍|岁|斤|公斤|千克|克|吨|米|厘米|毫米|公里|里|升|毫升|成|股|句|项|种|类|步|页|届|期|批|代|级|星|格|万|亿|百|千"
+)
+_AFTER = ("第", "周", "星期", "礼拜", "拜")
+_TIME_BEFORE = ("上午", "下午", "中午", "晚上", "早上", "凌晨", "傍晚", "今晚", "明晚", "明早", "天", "号")
+_RUN = re.compile(r"[0-9零〇一二三四五六七八九十百千万亿两幺]+")
+_MEASURE = re.compile(_MEASURES)
+_READ_OUT = re.compile(r"[零〇一二三四五六七八九幺]{2,}")
+_CARDINAL = re.compile(
+    r"(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿](?:[零〇]?(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿])*(?:[零〇]?[一二三四五六七八九])?"
+)
+_MAX_RUN = 64
+"""Longer runs are read digit by digit at most: nobody says a number of that many characters."""
+
+
+def replacements(text: str) -> list[tuple[int, int, str]]:
+    """What to replace in `text`: (start, end, new text), in order, without overlaps. `text` is folded (simplified, half width)."""
+    found: list[tuple[int, int, str]] = []
+    position = 0
+    for match in _RUN.finditer(text):
+        if match.start() < position:
+            continue
+        start, end = match.span()
+        percent = _percent(text, start)
+        if percent is not None:
+            found.append(percent)
+            position = percent[1]
+            continue
+        pieces = _pieces(text, start, end)
+        position = end
+        if pieces and pieces[-1][1] == end:
+            pieces[-1], position = _with_decimals(text, pieces[-1])
+        found.extend(pieces)
+    return [piece for piece in found if text[piece[0] : piece[1]] != piece[2]]
+
+
+def _percent(text: str, start: int) -> tuple[int, int, str] | None:
+    """百分之三十 as 30%, where the run at `start` is its 百."""
+    if not text.startswith("百分之", start):
+        return None
+    after = _RUN.match(text, start + 3)
+    if after is None or after.end() - after.start() > _MAX_RUN:
+        return None
+    words = after.group()
+    if words == "百":
+        return start, after.end(), "100%"
+    value = words if words.isascii() else _value(words)
+    return None if value is None else (start, after.end(), f"{value}%")
+
+
+def _pieces(text: str, start: int, end: int) -> list[tuple[int, int, str]]:
+    """A run cut into numbers; what is no number by the policy is left out."""
+    pieces = []
+    position = start
+    while position < end:
+        read_out = _read_out_end(text, position, end)
+        cardinal = _CARDINAL.match(text, position, min(end, position + _MAX_RUN))
+        if read_out:
+            pieces.extend(_read_out(text, position, read_out, whole=(start, end)))
+            position = read_out
+        elif cardinal and (value := _cardinal_here(text, cardinal.start(), cardinal.end())) is not None:
+            pieces.append((position, cardinal.end(), value))
+            position = cardinal.end()
+        else:
+            single = _single(text, position)
+            if single is not None:
+                pieces.append((position, position + 1, single))
+            position += 1
+    return pieces
+
+
+def _read_out_end(text: str, position: int, end: int) -> int:
+    """Where the digits read out from `position` end; 0 when there are fewer than two. 三四百 is not read out: about 400."""
+    match = _READ_OUT.match(text, position, end)
+    if match is None:
+        return 0
+    stop = match.end() - 1 if match.end() < end and text[match.end()] in "十百千万亿" else match.end()
+    return stop if stop - position >= 2 else 0
+
+
+def _read_out(text: str, start: int, end: int, *, whole: tuple[int, int]) -> list[tuple[int, int, str]]:
+    """Digits one by one; 一一 alone stays a word (一一核对)."""
+    if text[start:end] == "一一" and (start, end) == whole:
+        return []
+    return [(i, i + 1, DIGITS.get(text[i], text[i])) for i in range(start, end)]
+
+
+def _cardinal_here(text: str, start: int, end: int) -> str | None:
+    words = text[start:end]
+    if words[0] in "百千万亿":
+        return None  # 万一, 千万, 百度: a unit without a number is a word
+    if words == "十":
+        return _ten(text, start)
+    if words == "十分":
+        return None
+    value = _value(words)
+    return None if value is None else str(value)
+
+
+def _ten(text: str, start: int) -> str | None:
+    """十 alone: a number before a measure word, but 十分 is «very» unless it is time."""
+    after = text[start + 1 : start + 4]
+    if after.startswith("分"):
+        return "10" if after.startswith("分钟") or text[start - 1 : start] == "点" else None
+    return "10" if _MEASURE.match(after) or text[max(0, start - 2) : start].endswith(_AFTER) else None
+
+
+def _single(text: str, position: int) -> str | None:
+    """One numeral alone, by rule 3."""
+    char = text[position]
+    if char not in DIGITS or char.isascii():
+        return None
+    before = text[max(0, position - 2) : position]
+    after = text[position + 1 : position + 4]
+    if before.endswith(_AFTER):
+        return DIGITS[char]
+    if char == "一" and after.startswith("点"):
+        return "1" if before.endswith(_TIME_BEFORE) else None
+    if char == "两" and before.endswith("一"):
+        return None  # 一两天: about, no number
+    if char == "幺" or not _MEASURE.match(after) or after[0] in "十百千万亿":
+        return None
+    return DIGITS[char]
+
+
+def _with_decimals(text: str, piece: tuple[int, int, str]) -> tuple[tuple[int, int, str], int]:
+    """三点五 as 3.5: the piece with what follows it, and where to go on."""
+    start, end, value = piece
+    more = re.compile(r"点([零〇一二三四五六七八九]+)(?![0-9十百千分刻半])").match(text, end)
+    if more is None or not value.isdigit() or text[max(0, start - 2) : start].endswith(_TIME_BEFORE):
+        return piece, end
+    return (start, more.end(), value + "." + "".join(DIGITS[c] for c in more.group(1))), more.end()
+
+
+def _value(words: str) -> int | None:
+    """The value of a number in words; None when it is not well formed or absurdly large."""
+    total = section = 0
+    digit: int | None = None
+    last_unit = 1
+    zero = False
+    for char in re.findall(r"[0-9]+|.", words):
+        if char.isascii():
+            digit = int(char) if len(char) <= 12 else None
+            if digit is None:
+                return None
+        elif char in "零〇":
+            zero = True
+        elif char in DIGITS:
+            if digit is not None:
+                return None
+            digit = int(DIGITS[char])
+        elif char in _SMALL:
+            section += (1 if digit is None else digit) * _SMALL[char]
+            digit, last_unit, zero = None, _SMALL[char], False
+        else:
+            section += digit or 0
+            total = (total + section) * _LARGE[char] if section or total else _LARGE[char]
+            section, digit, last_unit, zero = 0, None, _LARGE[char], False
+    if digit is not None:
+        section += digit * (last_unit // 10 if last_unit > 10 and not zero else 1)
+    value = total + section
+    return value if value < 10**16 else None
