@@ -132,14 +132,14 @@ def _work(job: tuple) -> None:
     make_shard(folder, number, seed, hours, heldout)
 
 
-def make_cache(folder: Path, hours: float, seed: int = 1, processes: int = 2, nice: int = 0) -> None:
+def make_cache(folder: Path, hours: float, seed: int = 1, processes: int = 2, nice: int = 0, first: int = 0) -> None:
     """Shards of half an hour each until there are `hours` of calls; finished shards are kept."""
     began = time.time()
     train, held = folder / "train", folder / "heldout"
     train.mkdir(parents=True, exist_ok=True)
     held.mkdir(parents=True, exist_ok=True)
     jobs = [(held, 0, seed + 1000, 0.5, True, nice)]
-    jobs += [(train, n, seed, 0.5, False, nice) for n in range(round(hours * 2))]
+    jobs += [(train, n, seed, 0.5, False, nice) for n in range(first, first + round(hours * 2))]
     with mp.get_context("spawn").Pool(processes) as pool:
         for n, _ in enumerate(pool.imap_unordered(_work, jobs), 1):
             print(f"shard {n} of {len(jobs)}, {time.time() - began:.0f} s", flush=True)
@@ -176,5 +176,6 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first shard, to add to a cache")
     a = parser.parse_args()
-    make_cache(a.cache, a.hours, a.seed, a.processes, a.nice)
+    make_cache(a.cache, a.hours, a.seed, a.processes, a.nice, a.first)

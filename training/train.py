@@ -101,7 +101,10 @@ class Vocabulary:
         """Rows of the tokens and CTC units, None where the text needs a token that is not in use."""
         if text not in self._memo:
             try:
-                rows = [self.row[t] for t in self.tok.encode(text)]
+                try:
+                    rows = [self.row[t] for t in self.tok.encode(text)]
+                except KeyError:  # a merged pair that was never collected: character by character
+                    rows = [self.row[t] for c in text for t in self.tok.encode(c)]
                 self._memo[text] = rows, [self.unit[u] for u in ctc_units(text)]
             except KeyError:
                 self._memo[text] = None
@@ -556,6 +559,28 @@ def save(path: Path, **content) -> None:
     part.replace(path)
 
 
+def grow(old: Vocabulary, new: Vocabulary, state: dict) -> None:
+    """Rows for tokens and units that the grammar has learnt since the state was saved, appended."""
+    old.ids += [t for t in new.ids if t not in old.row]
+    old.units += [u for u in new.units if u not in old.unit]
+
+    def longer(x: Tensor, n: int, fill: float) -> Tensor:
+        return torch.cat([x, torch.randn(n - x.shape[0], *x.shape[1:]) * fill]) if n > x.shape[0] else x
+
+    sizes = {"decoder.token_embedding.weight": len(old.ids)}
+    for head in ("ctc_middle", "ctc_top"):
+        sizes |= {f"{head}.weight": len(old.units) + 1, f"{head}.bias": len(old.units) + 1}
+    before = {}
+    for name, n in sizes.items():
+        before[tuple(state["model"][name].shape)] = n
+        for part in ("model", "average"):
+            state[part][name] = longer(state[part][name], n, 0.02)
+    for moments in state["adam"]["state"].values():
+        for key in ("exp_avg", "exp_avg_sq"):
+            if (n := before.get(tuple(moments[key].shape))) is not None:
+                moments[key] = longer(moments[key], n, 0.0)
+
+
 def train(a: argparse.Namespace) -> None:
     torch.manual_seed(a.seed)
     torch.set_num_threads(a.threads)
@@ -568,6 +593,10 @@ def train(a: argparse.Namespace) -> None:
         v = Vocabulary.build(a.seed, cache)
         vocabulary_path.write_text(json.dumps({"ids": v.ids, "units": v.units}, ensure_ascii=False), encoding="utf-8")
     vocabulary = Vocabulary(**json.loads(vocabulary_path.read_text(encoding="utf-8")))
+    if a.grow and state:
+        grow(vocabulary, Vocabulary.build(a.seed, cache), state)
+        vocabulary = Vocabulary(vocabulary.ids, vocabulary.units)
+        vocabulary_path.write_text(json.dumps({"ids": vocabulary.ids, "units": vocabulary.units}, ensure_ascii=False), encoding="utf-8")
     dims = Dims(n_audio_state=a.width, n_text_state=a.width, n_audio_head=a.width // 64, n_text_head=a.width // 64,
                 n_audio_layer=a.layers, n_text_layer=a.text_layers)
     model = Model(dims, len(vocabulary.ids), len(vocabulary.units))
@@ -690,6 +719,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--average", type=float, default=0.995)
     parser.add_argument("--held", type=int, default=24, help="held-out windows measured on the way")
     parser.add_argument("--eval-minutes", type=float, default=6)
+    parser.add_argument("--grow", action="store_true", help="going on with a state after the grammar has grown")
     parser.add_argument("--max-steps", type=int, default=0)
     return parser
 
