@@ -57,17 +57,22 @@ def _line(condition: str, rng: random.Random, seed: int) -> speak.Line:
     return speak.Line(codec, rng.uniform(150, 320), rng.uniform(3200, 3600), rng.choice(speak.NOISE_KINDS), snr_db, level, seed)
 
 
-def make_case(condition: str, seed: int) -> Case:
+def make_case(condition: str, seed: int, used: set[str]) -> Case:
     """One window: utterances of one held-out voice over one line, 0.25 to 0.6 s between them, at most 28 s."""
     rng, nrng = random.Random(seed), np.random.default_rng(seed)
     voice, speed, pitch = rng.choice(speak.HELDOUT_VARIANTS), rng.randint(140, 205), rng.randint(25, 75)
     pieces, texts, at = [np.zeros(4000, np.float32)], [], 4000
-    for _ in range(1 if condition == "single" else 12):
+    for _ in range(40):
         topic = rng.choice(("info", "identity")) if condition == "digits" else None
         text = (grammar.from_topic(topic, rng, True) if topic else grammar.utterance(rng, True)).text
+        if text in used:
+            continue
+        used.add(text)
         wave = speak.speak(text, voice, speed, pitch)
         gap = np.zeros(rng.randint(4000, 9600), np.float32)
         if at + len(wave) + len(gap) > 28 * RATE_HZ:
+            break
+        if condition == "single" and texts:
             break
         pieces += [wave, gap]
         texts.append(text)
@@ -76,7 +81,9 @@ def make_case(condition: str, seed: int) -> Case:
 
 
 def fresh_cases(count: int, seed: int = 20_000) -> list[Case]:
-    return [make_case(CONDITIONS[n % len(CONDITIONS)], seed + n) for n in range(count)]
+    """Windows of all conditions in turn; no sentence twice."""
+    used: set[str] = set()
+    return [make_case(CONDITIONS[n % len(CONDITIONS)], seed + n, used) for n in range(count)]
 
 
 def write_set(folder: Path, count: int = 27, seed: int = 90_000) -> None:
