@@ -74,7 +74,7 @@ def read_lists(reader: Reader, named: list[tuple[Node, str, Node]]) -> None:
 
 def read_rules(reader: Reader, nodes: list[Node], dimensions: tuple[Dimension, ...]) -> tuple[Rule, ...]:
     """Rules in order; ids must differ."""
-    rules = []
+    rules: list[Rule] = []
     seen: dict[str, Node] = {}
     for node in nodes:
         if len(rules) == MAX_RULES:

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Literal
 
 from qc.errors import Problem
 from qc.packs.conditions import Term, Window
@@ -165,7 +166,7 @@ class Reader:
         if match:
             turns = _TURNS.fullmatch(match.group(2))
             length = parse_duration(match.group(2))
-            side = "first" if match.group(1) == "first" else "last"
+            side: Literal["first", "last"] = "first" if match.group(1) == "first" else "last"
             if turns and int(turns.group(1)) > 0:
                 return Window(side, "turns", int(turns.group(1)))
             if length:

@@ -1,0 +1,107 @@
+"""A rule's cases, run: each short dialogue becomes a transcript like any other, and the rule must say what it promises.
+
+Times are made up at an ordinary pace (Chinese about four characters a second). A case is an excerpt: a role that says
+nothing in it is taken to speak elsewhere, unless the case says `silent:`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from qc.packs.cases import ROLES
+from qc.packs.model import Case, Pack, Rule
+from qc.scan.evaluate import Finding, PackScanner
+from qc.scan.view import Call, view
+from qc.text.normal import kind
+
+CHINESE_MS = 250
+OTHER_MS = 65
+GAP_MS = 300
+_CHANNELS = {"agent": 0, "customer": 1, "unknown": 2, "system": 3}
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What a case gave. `ok`: the verdict is the promised one."""
+
+    rule: Rule
+    case: Case
+    finding: Finding
+
+    @property
+    def ok(self) -> bool:
+        return self.finding.verdict == self.case.verdict
+
+
+def run_cases(pack: Pack) -> list[CaseResult]:
+    """Every case of every rule, in the pack's order."""
+    scanner = PackScanner(pack)
+    listed = [(rule, case, case_call(case, pack)) for rule in pack.rules for case in rule.cases]
+    matches = scanner.scan([call for _, _, call in listed])
+    results = []
+    for (rule, case, call), found in zip(listed, matches, strict=True):
+        finding = next(f for f in scanner.findings(call, found) if f.rule is rule)
+        results.append(CaseResult(rule, case, finding))
+    return results
+
+
+def case_call(case: Case, pack: Pack) -> Call:
+    """The case as a call."""
+    builder = _Builder()
+    for line in case.lines:
+        builder.add(line.what, line.text, line.ms, line.value)
+    call = view(builder.row(), confidence_floor=pack.confidence_floor, meta=builder.meta)
+    return dataclasses.replace(call, silent=frozenset(builder.silent))
+
+
+@dataclass
+class _Builder:
+    """Lays the lines of a case out in time."""
+
+    now: int = 0
+    gap: int = 0
+    turns: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[dict[str, Any]] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
+    meta: dict[str, str | None] = field(default_factory=dict)
+
+    def add(self, what: str, text: str, ms: int, value: str) -> None:
+        if what in ROLES:
+            self._turn(what, text)
+        elif what == "unheard":
+            self._span(text, ms, heard=False)
+        elif what == "pause":
+            self.gap = ms
+        elif what == "overlap":
+            self.gap = -ms
+        elif what == "silent":
+            self.silent.add(text)
+        elif what == "cut":
+            self.warnings.append("truncated")
+        else:
+            self.meta[text] = value
+
+    def _turn(self, role: str, text: str) -> None:
+        start, end = self._span(role, speaking_ms(text), heard=True)
+        self.turns.append(
+            {"turn": len(self.turns), "channel": _CHANNELS[role], "role": role, "start_ms": start, "end_ms": end, "text": text}
+        )
+
+    def _span(self, role: str, length: int, *, heard: bool) -> tuple[int, int]:
+        start = max(0, self.now + self.gap)
+        end = start + length
+        self.spans.append({"channel": _CHANNELS[role], "role": role, "start_ms": start, "end_ms": end, "heard": heard})
+        self.now, self.gap = max(end, self.now), GAP_MS
+        return start, end
+
+    def row(self) -> dict[str, Any]:
+        turns = sorted(self.turns, key=lambda t: (t["start_ms"], t["channel"]))
+        return {"call_id": "case", "turns": turns, "spans": self.spans, "warnings": self.warnings}
+
+
+def speaking_ms(text: str) -> int:
+    """How long it takes to say a text: at least half a second."""
+    return max(500, sum(CHINESE_MS if kind(c) == "c" else OTHER_MS for c in text))

@@ -1,0 +1,136 @@
+"""Words and patterns found in a batch of calls at once: one buffer, one automaton pass, one pass a pattern.
+
+The turns' normal forms lie in one text with a line feed between them, which no normal form holds and no match crosses.
+Positions go back to turns by a sorted search.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from qc.packs.conditions import Term
+from qc.packs.patterns import compile_pattern
+from qc.scan.view import Call
+from qc.text.normal import kind, normal_text
+
+SEPARATOR = "\n"
+
+
+@dataclass(frozen=True)
+class Match:
+    """`term` in a turn's normal form at [start, end); `turn` is the turn's index in the call."""
+
+    turn: int
+    start: int
+    end: int
+    term: Term
+
+
+@dataclass
+class CallMatches:
+    """All matches of one call, by term."""
+
+    found: dict[Term, list[Match]] = field(default_factory=dict)
+
+    def of(self, terms: Iterable[Term], except_: Sequence[Term] = ()) -> list[Match]:
+        """Matches of any of the terms, in order, without those that lie inside a match of `except_`."""
+        matches = [match for term in terms for match in self.found.get(term, ())]
+        if matches and except_:
+            longer = [match for term in except_ for match in self.found.get(term, ())]
+            matches = [m for m in matches if not any(_inside(m, other) for other in longer)]
+        return sorted(matches, key=lambda m: (m.turn, m.start, -m.end))
+
+
+def _inside(match: Match, other: Match) -> bool:
+    return match.turn == other.turn and other.start <= match.start and match.end <= other.end
+
+
+def apart(matches: Sequence[Match]) -> list[Match]:
+    """Occurrences: leftmost-longest matches that do not overlap. Takes and gives matches in order."""
+    kept: list[Match] = []
+    for match in matches:
+        if not kept or kept[-1].turn != match.turn or match.start >= kept[-1].end:
+            kept.append(match)
+    return kept
+
+
+def terms_of(condition: Any) -> Iterator[Term]:
+    """Every term anywhere in a condition."""
+    for item in dataclasses.fields(condition):
+        value = getattr(condition, item.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Term):
+                yield part
+            elif dataclasses.is_dataclass(part):
+                yield from terms_of(part)
+
+
+class Matcher:
+    """Finds a fixed set of terms. Building it costs; matching is linear in the text (times the patterns)."""
+
+    def __init__(self, terms: Iterable[Term]) -> None:
+        import ahocorasick_rs
+
+        wanted = dict.fromkeys(terms)
+        self._by_form: dict[str, list[Term]] = {}
+        for term in wanted:
+            if term.kind == "word":
+                self._by_form.setdefault(normal_text(term.text), []).append(term)
+        self._forms = list(self._by_form)
+        self._automaton = (
+            ahocorasick_rs.AhoCorasick(self._forms, matchkind=ahocorasick_rs.MatchKind.Standard) if self._forms else None
+        )
+        self._patterns = [(term, compile_pattern(term.text)) for term in wanted if term.kind == "pattern"]
+
+    def match(self, calls: Sequence[Call]) -> list[CallMatches]:
+        """The matches of each call."""
+        buffer, starts, owners = _buffer(calls)
+        results = [CallMatches() for _ in calls]
+
+        def add(term: Term, start: int, end: int) -> None:
+            place = bisect_right(starts, start) - 1
+            call, turn = owners[place]
+            offset = starts[place]
+            results[call].found.setdefault(term, []).append(Match(turn, start - offset, end - offset, term))
+
+        if self._automaton is not None:
+            for which, start, end in self._automaton.find_matches_as_indexes(buffer, overlapping=True):
+                if _whole(buffer, start, end):
+                    for term in self._by_form[self._forms[which]]:
+                        add(term, start, end)
+        for term, pattern in self._patterns:
+            for found in pattern.finditer(buffer):
+                if found.end() > found.start():
+                    add(term, found.start(), found.end())
+        return results
+
+
+def _buffer(calls: Sequence[Call]) -> tuple[str, list[int], list[tuple[int, int]]]:
+    """All turns as one text, where each starts, and (call, turn) of each."""
+    texts: list[str] = []
+    starts: list[int] = []
+    owners: list[tuple[int, int]] = []
+    position = 0
+    for c, call in enumerate(calls):
+        for t, turn in enumerate(call.turns):
+            texts.append(turn.normal.text)
+            starts.append(position)
+            owners.append((c, t))
+            position += len(turn.normal.text) + 1
+    return SEPARATOR.join(texts), starts, owners
+
+
+def _whole(buffer: str, start: int, end: int) -> bool:
+    """No number and no spelled word is cut: 4小时 is not in 24小时, «rude» is not in «intruder»."""
+    if start > 0 and _joined(buffer[start - 1], buffer[start]):
+        return False
+    return end >= len(buffer) or not _joined(buffer[end - 1], buffer[end])
+
+
+def _joined(left: str, right: str) -> bool:
+    kinds = kind(left) + kind(right)
+    return kinds in ("dd", "ll") or (kinds == "sd" and left == ".") or (kinds == "ds" and right == ".")

@@ -1,0 +1,191 @@
+"""`silence` and `interruption`: made from detected speech, whether or not its words were heard.
+
+Speech that gave no reliable text may be noise. So what needs it to be speech, or needs it not to be, is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from qc.packs.conditions import Interruption, Silence, Term
+from qc.scan.verdicts import Evidence, Outcome, Verdict
+from qc.scan.view import Call, Span, is_by, may_be_by
+from qc.scan.words import Context
+
+JOIN_MS = 300
+"""Speech of one channel that pauses for less is one piece: a breath is no end of speaking."""
+
+
+@dataclass(frozen=True)
+class _Gap:
+    start_ms: int
+    end_ms: int
+    before: str
+    after: str
+
+
+def silence(condition: Silence, context: Context) -> Outcome:
+    """Hit where enough gaps are certain; undecided where doubtful ones are needed; miss else."""
+    call = context.call
+    if not call.timed:
+        return Outcome(Verdict.UNDECIDED, why="no_times")
+    certain: list[_Gap] = []
+    doubtful: list[tuple[_Gap, str]] = []
+    with_all = _gaps(call.spans, condition.longer_than_ms)
+    for gap in with_all:
+        _sort_gap(gap, condition, context, certain, doubtful)
+    for gap in _gaps([s for s in call.spans if s.heard], condition.longer_than_ms):
+        new = not any(gap.start_ms <= other.start_ms and other.end_ms <= gap.end_ms for other in with_all)
+        if new and _may_fit(gap, condition) and _excused(gap, condition.except_after, context) != "yes":
+            doubtful.append((gap, "not_heard"))
+    return _counted(call, certain, doubtful, condition.times, _gap_evidence)
+
+
+def _sort_gap(gap: _Gap, condition: Silence, context: Context, certain: list[_Gap], doubtful: list[tuple[_Gap, str]]) -> None:
+    if not _may_fit(gap, condition):
+        return
+    excused = _excused(gap, condition.except_after, context) if condition.except_after else ""
+    if excused == "yes":
+        return
+    if not (is_by(gap.after, condition.before) and is_by(gap.before, condition.after)):
+        doubtful.append((gap, "unknown_role"))
+    elif excused:
+        doubtful.append((gap, excused))
+    else:
+        certain.append(gap)
+
+
+def _may_fit(gap: _Gap, condition: Silence) -> bool:
+    return may_be_by(gap.after, condition.before) and may_be_by(gap.before, condition.after)
+
+
+def _gaps(spans: Sequence[Span], longer_than_ms: int) -> list[_Gap]:
+    """Stretches between two pieces of speech in which nobody speaks. Tones and prompts are sound, but nobody's speech."""
+    found: list[_Gap] = []
+    ordered = sorted(spans, key=lambda s: (s.start_ms, s.end_ms))
+    last: Span | None = None
+    for span in ordered:
+        long = last is not None and span.start_ms - last.end_ms > longer_than_ms
+        if last is not None and long and "system" not in (last.role, span.role):
+            found.append(_Gap(last.end_ms, span.start_ms, last.role, span.role))
+        if last is None or span.end_ms > last.end_ms:
+            last = span
+    return found
+
+
+def _excused(gap: _Gap, except_after: Sequence[Term], context: Context) -> str:
+    """`yes` where the last turn of either side before the gap says one of the words; a reason where it was not heard."""
+    if not except_after:
+        return ""
+    call = context.call
+    last = {}
+    for index, turn in enumerate(call.turns):
+        if turn.start_ms < gap.end_ms and turn.end_ms <= gap.start_ms + JOIN_MS and turn.role != "system":
+            last[turn.role] = index
+    said = {match.turn for match in context.matches.of(except_after)}
+    stretches = {other for index in last.values() for other in call.stretch(index)}
+    if any(index in said and call.turns[index].reliable for index in stretches):
+        return "yes"
+    since = min((call.turns[call.stretch(index)[0]].start_ms for index in last.values()), default=0)
+    return "unless_not_heard" if call.unheard_between("anyone", since, gap.start_ms) else ""
+
+
+def _gap_evidence(gap: _Gap) -> Evidence:
+    return Evidence(gap.start_ms, gap.end_ms, gap.after)
+
+
+@dataclass(frozen=True)
+class _Overlap:
+    """`by` starts at `start_ms` while another speaks; both speak until `end_ms`."""
+
+    start_ms: int
+    end_ms: int
+    by: Span
+    heard: bool
+
+
+def interruption(condition: Interruption, context: Context) -> Outcome:
+    """Hit where one side starts into the other's speech and both go on long enough."""
+    call = context.call
+    if not call.timed:
+        return Outcome(Verdict.UNDECIDED, why="no_times")
+    pieces = _pieces(call.spans)
+    certain: list[_Overlap] = []
+    doubtful: list[tuple[_Overlap, str]] = []
+    for by in pieces:
+        if not may_be_by(by.role, condition.by):
+            continue
+        overlap = _overlap(by, pieces, condition)
+        if overlap is None:
+            continue
+        if not overlap.heard:
+            doubtful.append((overlap, "not_heard"))
+        elif not is_by(by.role, condition.by):
+            doubtful.append((overlap, "unknown_role"))
+        else:
+            certain.append(overlap)
+    if not certain and not doubtful and _one_channel(call):
+        return Outcome(Verdict.UNDECIDED, why="unknown_role")
+    return _counted(call, certain, doubtful, condition.times, lambda overlap: _overlap_evidence(overlap, call))
+
+
+def _one_channel(call: Call) -> bool:
+    """A mix of all speakers in one channel hides who speaks over whom."""
+    return call.has_unknown() and len({s.channel for s in call.spans}) == 1
+
+
+def _overlap(by: Span, pieces: Sequence[Span], condition: Interruption) -> _Overlap | None:
+    best: _Overlap | None = None
+    for other in pieces:
+        if other is by or other.role == "system" or (other.role == by.role and other.role != "unknown"):
+            continue
+        if not other.start_ms + condition.after_ms <= by.start_ms < other.end_ms:
+            continue
+        end = min(by.end_ms, other.end_ms)
+        if end - by.start_ms >= condition.overlap_ms:
+            found = _Overlap(by.start_ms, end, by, by.heard and other.heard)
+            if best is None or (found.heard, found.end_ms) > (best.heard, best.end_ms):
+                best = found
+    return best
+
+
+def _pieces(spans: Sequence[Span]) -> list[Span]:
+    """Speech of each channel and role, short pauses closed. A piece is heard when all of it was."""
+    last: dict[tuple[int | None, str], int] = {}
+    pieces: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.start_ms, s.end_ms)):
+        key = (span.channel, span.role)
+        at = last.get(key)
+        if at is not None and span.channel is not None and span.start_ms - pieces[at].end_ms <= JOIN_MS:
+            before = pieces[at]
+            pieces[at] = replace(before, end_ms=max(before.end_ms, span.end_ms), heard=before.heard and span.heard)
+        else:
+            last[key] = len(pieces)
+            pieces.append(span)
+    return pieces
+
+
+def _overlap_evidence(overlap: _Overlap, call: Call) -> Evidence:
+    """The turn that breaks in, whole, at the time of the overlap."""
+    for turn in call.turns:
+        same = turn.reliable and (turn.role, turn.channel) == (overlap.by.role, overlap.by.channel)
+        if same and turn.start_ms < overlap.end_ms and turn.end_ms > overlap.start_ms:
+            return Evidence(overlap.start_ms, overlap.end_ms, turn.role, turn.number, 0, len(turn.text), turn.text)
+    return Evidence(overlap.start_ms, overlap.end_ms, overlap.by.role)
+
+
+_Found = TypeVar("_Found", _Gap, _Overlap)
+
+
+def _counted(
+    certain: list[_Found], doubtful: list[tuple[_Found, str]], times: int, show: Callable[[_Found], Evidence]
+) -> Outcome:
+    shown = [show(item) for item in certain]
+    if len(certain) >= times:
+        return Outcome(Verdict.HIT, tuple(shown))
+    if len(certain) + len(doubtful) >= times:
+        shown += [show(item) for item, _ in doubtful]
+        return Outcome(Verdict.UNDECIDED, tuple(sorted(shown, key=lambda e: e.order)), why=doubtful[0][1])
+    return Outcome(Verdict.UNDECIDED, why="truncated") if call.cut else Outcome(Verdict.MISS)

@@ -1,0 +1,99 @@
+"""Three-valued verdicts and how they combine: Kleene's strong logic.
+
+Source: S. C. Kleene, Introduction to Metamathematics (1952), section 64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Verdict(str, Enum):
+    """What a condition says of a call."""
+
+    HIT = "hit"
+    MISS = "miss"
+    UNDECIDED = "undecided"
+
+
+WHY: dict[str, str] = {
+    "not_heard": "Part of the speech in the rule's window gave no reliable text.",
+    "no_speech": "The channel of the role carries no speech at all, which proves nothing.",
+    "unknown_role": "It was said, but who said it is not known.",
+    "unless_not_heard": "It was said, but what was said right beside it, which may excuse it, was not heard.",
+    "truncated": "The recording breaks off; what came after is not known.",
+    "no_times": "The transcript has no times.",
+    "applies_unknown": "The call list does not say whether the rule applies to this call.",
+    "applies_to": "The rule does not apply to this call, by the call list.",
+    "not_valid": "The rule was not in force on the day of the call.",
+}
+"""Why a verdict is undecided or not applicable: every word that `findings.verdicts.why` may hold."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on. `turn` and characters are None for what lies between turns."""
+
+    start_ms: int
+    end_ms: int
+    role: str
+    turn: int | None = None
+    char_start: int | None = None
+    char_end: int | None = None
+    quote: str | None = None
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        return self.start_ms, -1 if self.turn is None else self.turn, self.char_start or 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A condition's verdict on a call. `absence`: what to show when the opposite is what counts (the window, not words)."""
+
+    verdict: Verdict
+    evidence: tuple[Evidence, ...] = ()
+    coverage: float | None = None
+    why: str = ""
+    absence: tuple[Evidence, ...] = ()
+
+
+def negate(outcome: Outcome) -> Outcome:
+    """not."""
+    if outcome.verdict is Verdict.HIT:
+        return Outcome(Verdict.MISS, coverage=outcome.coverage, absence=outcome.evidence)
+    if outcome.verdict is Verdict.MISS:
+        return Outcome(Verdict.HIT, evidence=outcome.absence, coverage=outcome.coverage)
+    return outcome
+
+
+def combine_all(parts: Sequence[Outcome]) -> Outcome:
+    """all: a miss wins, then undecided."""
+    return _combine(parts, Verdict.MISS, Verdict.HIT)
+
+
+def combine_any(parts: Sequence[Outcome]) -> Outcome:
+    """any: a hit wins, then undecided."""
+    return _combine(parts, Verdict.HIT, Verdict.MISS)
+
+
+def _combine(parts: Sequence[Outcome], strong: Verdict, weak: Verdict) -> Outcome:
+    verdicts = {part.verdict for part in parts}
+    verdict = strong if strong in verdicts else Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else weak
+    deciding = [part for part in parts if part.verdict is verdict]
+    shown = deciding if verdict is not Verdict.UNDECIDED else [p for p in parts if p.verdict is not Verdict.MISS]
+    coverages = [part.coverage for part in deciding if part.coverage is not None]
+    return Outcome(
+        verdict,
+        evidence=_merged(e for part in shown for e in part.evidence),
+        coverage=min(coverages, default=None),
+        why=next((part.why for part in deciding if part.why), ""),
+        absence=_merged(e for part in deciding for e in part.absence),
+    )
+
+
+def _merged(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    found: dict[Evidence, None] = dict.fromkeys(evidence)
+    return tuple(sorted(found, key=lambda e: e.order))

@@ -1,0 +1,214 @@
+"""A transcript as scanning sees it: turns with their normal form, detected speech, what was heard, and windows.
+
+Built once a call from a row of `transcripts`; no evaluator reads the row itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from qc.packs.conditions import Window
+from qc.text.normal import Normal, normal
+
+STRETCH_GAP_MS = 2000
+"""Turns of one speaker, nobody between, at most so far apart, are one stretch: what `unless` looks at."""
+
+_NO_TIME_STEP_MS = 1000
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn. `reliable` is False for a quarantined turn or one below the pack's confidence floor: it counts as not heard."""
+
+    number: int
+    role: str
+    channel: int | None
+    start_ms: int
+    end_ms: int
+    text: str
+    normal: Normal
+    reliable: bool
+    char_ms: tuple[int, ...] | None = None
+
+    def times(self, char_start: int, char_end: int) -> tuple[int, int]:
+        """Start and end in ms of characters of the original text: `char_ms` where known, else a linear share of the turn."""
+        size = len(self.text)
+        length = self.end_ms - self.start_ms
+        if self.char_ms is not None and len(self.char_ms) == size:
+            start = self.char_ms[char_start]
+            end = self.char_ms[char_end] if char_end < size else self.end_ms
+            return start, max(start, end)
+        return self.start_ms + length * char_start // max(size, 1), self.start_ms + length * char_end // max(size, 1)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Detected speech."""
+
+    role: str
+    channel: int | None
+    start_ms: int
+    end_ms: int
+    heard: bool
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call. Times are made up by the turn's number where the transcript has none (`timed` is False then).
+
+    `silent`: roles without any speech though there is audio, so that their silence proves nothing. `cut`: the recording
+    breaks off, so nothing is known of what came after.
+    """
+
+    call_id: str
+    turns: tuple[Turn, ...]
+    spans: tuple[Span, ...]
+    timed: bool = True
+    cut: bool = False
+    silent: frozenset[str] = frozenset()
+    meta: Mapping[str, str | None] | None = None
+
+    @cached_property
+    def bounds(self) -> tuple[int, int]:
+        """From the first detected speech to the last, tones and prompts (`system`) left out. (0, 0) where there is none."""
+        spans = [s for s in self.spans if s.role != "system"]
+        return (min(s.start_ms for s in spans), max(s.end_ms for s in spans)) if spans else (0, 0)
+
+    @cached_property
+    def stretches(self) -> tuple[int, ...]:
+        """For each turn, the index of the first turn of its stretch."""
+        found: list[int] = []
+        for i, turn in enumerate(self.turns):
+            joined = i > 0 and self.turns[i - 1].role == turn.role and turn.start_ms - self.turns[i - 1].end_ms <= STRETCH_GAP_MS
+            found.append(found[-1] if joined else i)
+        return tuple(found)
+
+    def stretch(self, index: int) -> range:
+        """Indices of the turns in the stretch of turn `index`."""
+        first = self.stretches[index]
+        last = index
+        while last + 1 < len(self.turns) and self.stretches[last + 1] == first:
+            last += 1
+        return range(first, last + 1)
+
+    def has_unknown(self) -> bool:
+        """Somebody speaks of whom the role is not known."""
+        return any(s.role == "unknown" for s in self.spans)
+
+    def range_ms(self, window: Window | None, who: str) -> tuple[int, int]:
+        """Start and end of a window; a window in turns reaches from the call's edge to the last of those turns."""
+        start, end = self.bounds
+        if window is None:
+            return start, end
+        if window.unit == "ms":
+            return (start, start + window.size) if window.side == "first" else (end - window.size, end)
+        turns = [t for t in self.turns if is_by(t.role, who)] or [t for t in self.turns if t.role == "unknown"]
+        if not turns:
+            return start, end
+        if window.side == "first":
+            return start, turns[: window.size][-1].end_ms
+        return turns[-window.size :][0].start_ms, end
+
+    def coverage(self, who: str, start: int, end: int) -> float | None:
+        """Heard speech ÷ detected speech of `who` (and of unknown roles) in a range; None where nobody speaks there."""
+        heard = total = 0
+        for span in self.spans:
+            if not may_be_by(span.role, who):
+                continue
+            low, high = max(span.start_ms, start), min(span.end_ms, end)
+            if high <= low:
+                continue
+            total += high - low
+            if span.heard:
+                heard += high - low - self._unreliable(span, low, high)
+        return max(heard, 0) / total if total else None
+
+    def _unreliable(self, span: Span, low: int, high: int) -> int:
+        """Milliseconds of a span under turns that do not count."""
+        found = 0
+        for turn in self._doubtful:
+            if turn.channel == span.channel and turn.role == span.role:
+                found += max(0, min(high, turn.end_ms) - max(low, turn.start_ms))
+        return found
+
+    @cached_property
+    def _doubtful(self) -> tuple[Turn, ...]:
+        return tuple(t for t in self.turns if not t.reliable)
+
+    def unheard_between(self, role: str, start: int, end: int) -> bool:
+        """Speech of the role (or of nobody known) that gave no reliable text touches this range."""
+        spans = any(not s.heard and may_be_by(s.role, role) and s.start_ms < end and s.end_ms > start for s in self.spans)
+        return spans or any(may_be_by(t.role, role) and t.start_ms < end and t.end_ms > start for t in self._doubtful)
+
+
+def is_by(role: str, who: str) -> bool:
+    """The role is certainly the one meant. `anyone` is anyone but tones and prompts."""
+    return role != "system" if who == "anyone" else role == who
+
+
+def may_be_by(role: str, who: str) -> bool:
+    """The role is, or may be, the one meant."""
+    return is_by(role, who) or role == "unknown"
+
+
+def digest(row: Mapping[str, Any]) -> str:
+    """SHA-256 of everything in a transcript's row but the version of the tool that wrote it."""
+    kept = {name: value for name, value in row.items() if name != "tool_version"}
+    return hashlib.sha256(json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def view(row: Mapping[str, Any], *, confidence_floor: float | None = None, meta: Mapping[str, str | None] | None = None) -> Call:
+    """The call of a `transcripts` row. Linear in its text."""
+    listed = row.get("turns") or []
+    timed = all(t["start_ms"] is not None and t["end_ms"] is not None for t in listed)
+    turns = tuple(_turn(t, i, timed, confidence_floor) for i, t in enumerate(listed))
+    spans = tuple(
+        Span(s["role"] or "unknown", s["channel"], s["start_ms"], s["end_ms"], bool(s["heard"]))
+        for s in row.get("spans") or []
+        if timed
+    )
+    if not spans:
+        spans = tuple(Span(t.role, t.channel, t.start_ms, max(t.end_ms, t.start_ms + 1), t.reliable) for t in turns)
+    return Call(
+        call_id=row["call_id"],
+        turns=turns,
+        spans=spans,
+        timed=timed,
+        cut="truncated" in (row.get("warnings") or []),
+        silent=_silent(turns, spans),
+        meta=meta,
+    )
+
+
+def _turn(turn: Mapping[str, Any], index: int, timed: bool, floor: float | None) -> Turn:
+    sure = turn.get("avg_logprob")
+    reliable = not turn.get("flags") and (floor is None or sure is None or sure >= floor)
+    text = turn["text"] or ""
+    chars = turn.get("char_ms")
+    start = turn["start_ms"] if timed else index * _NO_TIME_STEP_MS
+    end = turn["end_ms"] if timed else (index + 1) * _NO_TIME_STEP_MS
+    return Turn(
+        number=turn["turn"] if turn.get("turn") is not None else index,
+        role=turn["role"] or "unknown",
+        channel=turn.get("channel"),
+        start_ms=start,
+        end_ms=max(start, end),
+        text=text,
+        normal=normal(text),
+        reliable=reliable,
+        char_ms=tuple(chars) if chars and None not in chars else None,
+    )
+
+
+def _silent(turns: tuple[Turn, ...], spans: tuple[Span, ...]) -> frozenset[str]:
+    """Roles of whom there is no sound at all. Nobody's in a chat: who writes nothing there has said nothing."""
+    present = {s.role for s in spans} | {t.role for t in turns}
+    if "unknown" in present or (turns and all(t.channel is None for t in turns)):
+        return frozenset()
+    missing = {"agent", "customer"} - present
+    return frozenset(missing | {"anyone"}) if len(missing) == 2 else frozenset(missing)
