@@ -1,7 +1,7 @@
 """The embedded speech model from nothing: speak, train, export, measure. One command, seeded.
 
-    python -m training                      # about two hours on two cores
-    python -m training --minutes 30 --hours 20
+python -m training                      # about two hours on two cores
+python -m training --minutes 30 --hours 20
 """
 
 from __future__ import annotations

@@ -51,7 +51,9 @@ def plain(text: str) -> str:
 
 
 def _line(condition: str, rng: random.Random, seed: int) -> speak.Line:
-    codec = {"clean": "wide", "telephone": "narrow", "alaw": "alaw", "mulaw": "mulaw", "lossy": "lossy", "quiet": "alaw"}.get(condition, "alaw")
+    codec = {"clean": "wide", "telephone": "narrow", "alaw": "alaw", "mulaw": "mulaw", "lossy": "lossy", "quiet": "alaw"}.get(
+        condition, "alaw"
+    )
     snr_db = {"clean": 60.0, "noisy": rng.uniform(12, 20)}.get(condition, rng.uniform(25, 40))
     level = -38.0 if condition == "quiet" else rng.uniform(-30, -14)
     return speak.Line(codec, rng.uniform(150, 320), rng.uniform(3200, 3600), rng.choice(speak.NOISE_KINDS), snr_db, level, seed)

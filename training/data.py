@@ -114,10 +114,13 @@ def make_shard(folder: Path, number: int, seed: int, hours: float, heldout: bool
         else:
             wave, items = call_side(rng, nrng, heldout)
         mel = raw_log_mel(wave)
-        sides.append({
-            "at": at, "frames": len(mel),
-            "items": [[i["start"] // 160, i["end"] // 160, i["text"]] for i in items],
-        })
+        sides.append(
+            {
+                "at": at,
+                "frames": len(mel),
+                "items": [[i["start"] // 160, i["end"] // 160, i["text"]] for i in items],
+            }
+        )
         mels.append(mel)
         at += len(mel)
     np.save(folder / f"{number:04d}.mel.npy", np.concatenate(mels))

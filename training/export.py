@@ -28,6 +28,7 @@ def alignment(model: Model, vocabulary: Vocabulary, cache: Cache, count: int = 1
             x, xa = inputs[0], inputs[1]
             q, k = attention.split(attention.query(x)), attention.split(attention.key(xa))
             weights[layer] = (q @ k.transpose(2, 3) / q.shape[-1] ** 0.5).softmax(-1)[0]
+
         return hook
 
     hooks = [b.cross_attn.register_forward_pre_hook(watch(i, b.cross_attn)) for i, b in enumerate(model.decoder.blocks)]

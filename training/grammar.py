@@ -50,7 +50,9 @@ CITIES = (
     "乌鲁木齐 拉萨 呼和浩特 保定 唐山 洛阳 开封 徐州 扬州 嘉兴 绍兴 金华 台州 泉州 烟台 威海"
 ).split()
 HELDOUT_CITIES = "南通 长治 广安 海宁 武安 新昌 大同".split()
-PROVINCES = "广东 江苏 浙江 山东 河南 四川 湖北 湖南 福建 安徽 河北 江西 陕西 云南 广西 贵州 山西 辽宁 吉林 黑龙江 甘肃 海南".split()
+PROVINCES = (
+    "广东 江苏 浙江 山东 河南 四川 湖北 湖南 福建 安徽 河北 江西 陕西 云南 广西 贵州 山西 辽宁 吉林 黑龙江 甘肃 海南".split()
+)
 DISTRICTS = "朝阳 海淀 浦东 天河 福田 南山 余杭 西湖 江宁 高新 武侯 渝北 洪山 雁塔 岳麓 金水 和平 河西 市北 历下".split()
 ROADS = "人民路 中山路 解放路 建设路 长江路 和平街 光明路 文化路 新华街 幸福路 胜利路 学院路 朝阳街 北京路 东风路 花园路 科技路 滨江大道".split()
 ESTATES = "阳光花园 幸福小区 锦绣家园 金色家园 绿地国际 万科城 碧水湾 翡翠园 东方名城 世纪城 紫金苑 书香门第".split()
@@ -188,12 +190,19 @@ def address(rng: random.Random) -> str:
     place = rng.choice(CITIES) + "市" + rng.choice(DISTRICTS) + "区"
     if rng.random() < 0.3:
         place = rng.choice(PROVINCES) + "省" + rng.choice(CITIES) + "市"
-    tail = rng.choice((
-        rng.choice(ROADS) + integer_words(rng.randint(1, 300)) + "号",
-        rng.choice(ESTATES) + integer_words(rng.randint(1, 30)) + "栋" + integer_words(rng.randint(1, 6)) + "单元" + digit_words(rng, rng.choice((3, 4))),
-        rng.choice(ESTATES) + integer_words(rng.randint(1, 30)) + "号楼" + digit_words(rng, 3) + "室",
-        "",
-    ))
+    tail = rng.choice(
+        (
+            rng.choice(ROADS) + integer_words(rng.randint(1, 300)) + "号",
+            rng.choice(ESTATES)
+            + integer_words(rng.randint(1, 30))
+            + "栋"
+            + integer_words(rng.randint(1, 6))
+            + "单元"
+            + digit_words(rng, rng.choice((3, 4))),
+            rng.choice(ESTATES) + integer_words(rng.randint(1, 30)) + "号楼" + digit_words(rng, 3) + "室",
+            "",
+        )
+    )
     return place + tail
 
 
@@ -217,37 +226,107 @@ class Slots:
             return self.rng.choice(extra)
         return self.rng.choice(items)
 
-    def name(self): return full_name(self.rng, self.heldout)
-    def surname(self): return self.rng.choice(SURNAMES)
-    def title(self): return self.rng.choice(("先生", "女士", "先生", "女士", "小姐"))
-    def city(self): return self.pick(CITIES, HELDOUT_CITIES)
-    def province(self): return self.rng.choice(PROVINCES)
-    def district(self): return self.rng.choice(DISTRICTS)
-    def road(self): return self.rng.choice(ROADS)
-    def address(self): return address(self.rng)
-    def goods(self): return self.pick(GOODS, HELDOUT_GOODS)
-    def color(self): return self.rng.choice(COLORS)
-    def courier(self): return self.rng.choice(COURIERS)
-    def platform(self): return self.rng.choice(PLATFORMS)
-    def shop(self): return self.rng.choice(SHOPS)
-    def dept(self): return self.rng.choice(DEPARTMENTS)
-    def bank(self): return self.rng.choice(BANKS)
-    def pay(self): return self.rng.choice(PAYMENTS)
-    def defect(self): return self.rng.choice(DEFECTS)
-    def amount(self): return amount(self.rng)
-    def date(self): return date(self.rng)
-    def clock(self): return clock(self.rng)
-    def dur(self): return duration(self.rng)
-    def order(self): return order_number(self.rng)
-    def phone(self): return phone(self.rng)
-    def tail4(self): return digit_words(self.rng, 4)
-    def tail6(self): return digit_words(self.rng, 6)
-    def id18(self): return id_number(self.rng)
-    def staff(self): return digit_words(self.rng, self.rng.choice((3, 4, 4, 4, 5, 6)))
-    def n(self): return count_words(self.rng.randint(1, 12))
-    def nn(self): return integer_words(self.rng.randint(1, 100))
-    def size(self): return self.rng.choice(("大号", "小号", "中号", "加大号", "均码", integer_words(self.rng.randint(34, 46)) + "码"))
-    def when(self): return self.rng.choice((date(self.rng) + clock(self.rng), date(self.rng), date(self.rng) + "之前", date(self.rng) + clock(self.rng) + "前", duration(self.rng) + "内", duration(self.rng) + "之内"))
+    def name(self):
+        return full_name(self.rng, self.heldout)
+
+    def surname(self):
+        return self.rng.choice(SURNAMES)
+
+    def title(self):
+        return self.rng.choice(("先生", "女士", "先生", "女士", "小姐"))
+
+    def city(self):
+        return self.pick(CITIES, HELDOUT_CITIES)
+
+    def province(self):
+        return self.rng.choice(PROVINCES)
+
+    def district(self):
+        return self.rng.choice(DISTRICTS)
+
+    def road(self):
+        return self.rng.choice(ROADS)
+
+    def address(self):
+        return address(self.rng)
+
+    def goods(self):
+        return self.pick(GOODS, HELDOUT_GOODS)
+
+    def color(self):
+        return self.rng.choice(COLORS)
+
+    def courier(self):
+        return self.rng.choice(COURIERS)
+
+    def platform(self):
+        return self.rng.choice(PLATFORMS)
+
+    def shop(self):
+        return self.rng.choice(SHOPS)
+
+    def dept(self):
+        return self.rng.choice(DEPARTMENTS)
+
+    def bank(self):
+        return self.rng.choice(BANKS)
+
+    def pay(self):
+        return self.rng.choice(PAYMENTS)
+
+    def defect(self):
+        return self.rng.choice(DEFECTS)
+
+    def amount(self):
+        return amount(self.rng)
+
+    def date(self):
+        return date(self.rng)
+
+    def clock(self):
+        return clock(self.rng)
+
+    def dur(self):
+        return duration(self.rng)
+
+    def order(self):
+        return order_number(self.rng)
+
+    def phone(self):
+        return phone(self.rng)
+
+    def tail4(self):
+        return digit_words(self.rng, 4)
+
+    def tail6(self):
+        return digit_words(self.rng, 6)
+
+    def id18(self):
+        return id_number(self.rng)
+
+    def staff(self):
+        return digit_words(self.rng, self.rng.choice((3, 4, 4, 4, 5, 6)))
+
+    def n(self):
+        return count_words(self.rng.randint(1, 12))
+
+    def nn(self):
+        return integer_words(self.rng.randint(1, 100))
+
+    def size(self):
+        return self.rng.choice(("大号", "小号", "中号", "加大号", "均码", integer_words(self.rng.randint(34, 46)) + "码"))
+
+    def when(self):
+        return self.rng.choice(
+            (
+                date(self.rng) + clock(self.rng),
+                date(self.rng),
+                date(self.rng) + "之前",
+                date(self.rng) + clock(self.rng) + "前",
+                duration(self.rng) + "内",
+                duration(self.rng) + "之内",
+            )
+        )
 
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
@@ -852,7 +931,13 @@ def dialogue(rng: random.Random, heldout: bool | None = False, topic: str | None
             except RuntimeError:
                 pass
         if rng.random() < 0.2:
-            turns.append(Utterance(AGENT if turns[-1:] and turns[-1].role == CUSTOMER else CUSTOMER, rng.choice(("嗯。", "好的。", "对。", "是的。")), "a_short"))
+            turns.append(
+                Utterance(
+                    AGENT if turns[-1:] and turns[-1].role == CUSTOMER else CUSTOMER,
+                    rng.choice(("嗯。", "好的。", "对。", "是的。")),
+                    "a_short",
+                )
+            )
     return Dialogue(tuple(turns), topic)
 
 

@@ -66,7 +66,7 @@ class _Library:
         return np.concatenate(self.chunks) if self.chunks else np.zeros(0, np.int16)
 
 
-_library: _Library | None | bool = None
+_library: _Library | bool | None = None
 
 
 def _raw(text: str, voice: str, speed: int, pitch: int) -> tuple[np.ndarray, int]:
@@ -80,7 +80,8 @@ def _raw(text: str, voice: str, speed: int, pitch: int) -> tuple[np.ndarray, int
         return _library.speak(text, voice, speed, pitch), _library.rate_hz
     done = subprocess.run(
         ["espeak-ng", "--stdout", "-v", voice, "-s", str(int(speed)), "-p", str(int(pitch)), text],
-        check=True, capture_output=True,
+        check=True,
+        capture_output=True,
     )
     data = io.BytesIO(done.stdout).getvalue()
     at = data.find(b"data") + 8

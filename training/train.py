@@ -24,7 +24,7 @@ from queue import Queue
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from . import grammar
@@ -91,8 +91,16 @@ class Vocabulary:
         texts |= set(grammar._lines(grammar.ENGLISH)) | {grammar.PROMPT}
         texts |= set("".join(texts)) | set("、；！：")
         ids = {t for text in texts for t in tok.encode(text)} | {t for text in texts for t in tok.encode(" " + text)}
-        ids |= {tok.eot, tok.sot, tok.sot_prev, tok.transcribe, tok.no_timestamps, tok.no_speech,
-                tok.to_language_token("zh"), tok.to_language_token("en")}
+        ids |= {
+            tok.eot,
+            tok.sot,
+            tok.sot_prev,
+            tok.transcribe,
+            tok.no_timestamps,
+            tok.no_speech,
+            tok.to_language_token("zh"),
+            tok.to_language_token("en"),
+        }
         ids |= {tok.timestamp_begin + t for t in range(0, 1501, TIME_GRID)}
         units = {u for text in texts for u in ctc_units(text)}
         return Vocabulary(sorted(ids), sorted(units))
@@ -175,7 +183,11 @@ class Windows:
                 gap = rng.randint(10, 60) if rng.random() < 0.7 else rng.randint(60, 400)
                 gap = min(gap, limit - at)
                 if gap > 0:
-                    quiet = np.full((gap, 80), FLOOR, np.float16) if rng.random() < 0.5 else np.resize(raw[:start] if start else raw[-4:], (gap, 80)).reshape(gap, 80)
+                    quiet = (
+                        np.full((gap, 80), FLOOR, np.float16)
+                        if rng.random() < 0.5
+                        else np.resize(raw[:start] if start else raw[-4:], (gap, 80)).reshape(gap, 80)
+                    )
                     raws.append(quiet + level[id(now)])
                     at += gap
         if not raws:
@@ -229,7 +241,9 @@ class Batches:
         text = grammar.PROMPT
         if kind > 0.85:
             slots = grammar.Slots(rng)
-            words = [slots.value(rng.choice(("name", "goods", "city", "courier", "shop", "dept"))) for _ in range(rng.randint(1, 5))]
+            words = [
+                slots.value(rng.choice(("name", "goods", "city", "courier", "shop", "dept"))) for _ in range(rng.randint(1, 5))
+            ]
             if window.texts and rng.random() < 0.5:
                 t = rng.choice(window.texts)
                 at = rng.randrange(max(1, len(t) - 3))
@@ -266,7 +280,7 @@ class Batches:
             raw[i, at : at + len(w.raw)] = torch.from_numpy(w.raw[: frames - at].astype(np.float32))
             prefix = self.prompt(w)
             language = tok.to_language_token("en" if w.english else "zh")
-            head = prefix + [row[tok.sot]]
+            head = [*prefix, row[tok.sot]]
             timed = w.marks and offset == 0 and at == 0 and rng.random() < (0.25 if p > 0.5 else 0.0)
             ids = head + [row[language], row[tok.transcribe]] + ([] if timed else [row[tok.no_timestamps]])
             out = [-100] * len(ids)
@@ -293,8 +307,13 @@ class Batches:
             tokens[i, : len(a)], wanted[i, : len(b)] = torch.tensor(a), torch.tensor(b)
         self.spoil(raw)
         return Batch(
-            raw, tokens, wanted, torch.tensor([u for us in units for u in us], dtype=torch.long),
-            torch.tensor([len(u) for u in units]), offset, sum(len(t) for w in windows for t in w.texts),
+            raw,
+            tokens,
+            wanted,
+            torch.tensor([u for us in units for u in us], dtype=torch.long),
+            torch.tensor([len(u) for u in units]),
+            offset,
+            sum(len(t) for w in windows for t in w.texts),
         )
 
     def spoil(self, raw: Tensor) -> None:
@@ -596,9 +615,17 @@ def train(a: argparse.Namespace) -> None:
     if a.grow and state:
         grow(vocabulary, Vocabulary.build(a.seed, cache), state)
         vocabulary = Vocabulary(vocabulary.ids, vocabulary.units)
-        vocabulary_path.write_text(json.dumps({"ids": vocabulary.ids, "units": vocabulary.units}, ensure_ascii=False), encoding="utf-8")
-    dims = Dims(n_audio_state=a.width, n_text_state=a.width, n_audio_head=a.width // 64, n_text_head=a.width // 64,
-                n_audio_layer=a.layers, n_text_layer=a.text_layers)
+        vocabulary_path.write_text(
+            json.dumps({"ids": vocabulary.ids, "units": vocabulary.units}, ensure_ascii=False), encoding="utf-8"
+        )
+    dims = Dims(
+        n_audio_state=a.width,
+        n_text_state=a.width,
+        n_audio_head=a.width // 64,
+        n_text_head=a.width // 64,
+        n_audio_layer=a.layers,
+        n_text_layer=a.text_layers,
+    )
     model = Model(dims, len(vocabulary.ids), len(vocabulary.units))
     matrices = [p for n, p in model.named_parameters() if ("blocks" in n or "conv" in n) and p.ndim > 1]
     chosen = {id(p) for p in matrices}
@@ -612,8 +639,11 @@ def train(a: argparse.Namespace) -> None:
         average = state["average"]
     if average is None:
         average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(vocabulary.ids)} rows, "
-          f"{len(vocabulary.units)} units, {cache.hours:.1f} h", flush=True)
+    print(
+        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(vocabulary.ids)} rows, "
+        f"{len(vocabulary.units)} units, {cache.hours:.1f} h",
+        flush=True,
+    )
     began, total = time.time() - spent, a.minutes * 60
 
     def progress() -> float:
@@ -664,9 +694,16 @@ def train(a: argparse.Namespace) -> None:
         n_frames += batch.raw.shape[0] * batch.raw.shape[1]
         if step % 25 == 0:
             now = time.time()
-            row = {"step": step, "p": round(p, 4), "ce": round(float(sums[0]) / seen, 3), "ctc_middle": round(float(sums[1]) / seen, 3),
-                   "ctc_top": round(float(sums[2]) / seen, 3), "s_step": round((now - last) / seen, 3),
-                   "audio_x": round(n_frames / 100 / (now - last)), "queue": queue.qsize()}
+            row = {
+                "step": step,
+                "p": round(p, 4),
+                "ce": round(float(sums[0]) / seen, 3),
+                "ctc_middle": round(float(sums[1]) / seen, 3),
+                "ctc_top": round(float(sums[2]) / seen, 3),
+                "s_step": round((now - last) / seen, 3),
+                "audio_x": round(n_frames / 100 / (now - last)),
+                "queue": queue.qsize(),
+            }
             print(json.dumps(row), file=log, flush=True)
             print(row, flush=True)
             sums, seen, last, n_frames = np.zeros(3), 0, now, 0
@@ -676,15 +713,29 @@ def train(a: argparse.Namespace) -> None:
             print({"step": step, "p": round(p, 3), "held_out_cer": round(rate, 4)}, flush=True)
             print(json.dumps({"step": step, "p": round(p, 4), "held_out_cer": round(rate, 4)}), file=log, flush=True)
             save(a.out / "weights.pt", dims=asdict(dims), average=average, vocabulary=vocabulary.ids, cer=rate, step=step)
-            save(state_path, model=model.state_dict(), adam=adam.state_dict(), muon=muon.state, step=step,
-                 spent=time.time() - began, average=average)
+            save(
+                state_path,
+                model=model.state_dict(),
+                adam=adam.state_dict(),
+                muon=muon.state,
+                step=step,
+                spent=time.time() - began,
+                average=average,
+            )
             last, n_frames, seen, sums = time.time(), 0, 0, np.zeros(3)
             if a.max_steps and step >= a.max_steps:
                 break
     rate = measure(model, average, vocabulary, raw, truths)
     save(a.out / "weights.pt", dims=asdict(dims), average=average, vocabulary=vocabulary.ids, cer=rate, step=step)
-    save(state_path, model=model.state_dict(), adam=adam.state_dict(), muon=muon.state, step=step,
-         spent=time.time() - began, average=average)
+    save(
+        state_path,
+        model=model.state_dict(),
+        adam=adam.state_dict(),
+        muon=muon.state,
+        step=step,
+        spent=time.time() - began,
+        average=average,
+    )
     print({"step": step, "done": True, "held_out_cer": round(rate, 4)}, flush=True)
 
 

@@ -44,7 +44,11 @@ def _metadata() -> dict[str, str]:
 
 def _require_file() -> None:
     if not MODEL_FILE.is_file():
-        raise ModelError("the embedded speech model is missing", where=str(MODEL_FILE), hint="install qc again; the model is part of the package")
+        raise ModelError(
+            "the embedded speech model is missing",
+            where=str(MODEL_FILE),
+            hint="install qc again; the model is part of the package",
+        )
 
 
 def alignment_heads() -> list[tuple[int, int]]:
@@ -102,6 +106,8 @@ def expanded_model_path(cache_dir: Path | None = None) -> Path:
             raise
     except OSError as error:
         raise ModelError(
-            f"the embedded speech model cannot be expanded: {error}", where=str(path), hint="set QC_CACHE_DIR to a folder that can be written"
+            f"the embedded speech model cannot be expanded: {error}",
+            where=str(path),
+            hint="set QC_CACHE_DIR to a folder that can be written",
         ) from error
     return path
