@@ -280,6 +280,10 @@ SUMMARIES = Table(
 )
 
 
+MIN_CALLS = 5
+"""Scored calls below which `summaries` gives no interval of the mean."""
+
+
 def agent_key(provider: str | None, agent: str | None) -> str:
     """`summaries.id` of an agent: provider, `/`, agent, each with `%` and `/` escaped, so that two pairs never share one.
 

@@ -16,9 +16,7 @@ import pyarrow.compute as pc
 
 from qc.score.intervals import half_width, wilson
 from qc.score.scorecard import HIT, NOT_APPLICABLE, UNDECIDED, Scorecard, Verdicts
-from qc.tables import agent_key, schema
-
-MIN_CALLS = 5
+from qc.tables import MIN_CALLS, agent_key, schema
 
 
 @dataclass(frozen=True)
