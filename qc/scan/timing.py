@@ -180,7 +180,7 @@ _Found = TypeVar("_Found", _Gap, _Overlap)
 
 
 def _counted(
-    certain: list[_Found], doubtful: list[tuple[_Found, str]], times: int, show: Callable[[_Found], Evidence]
+    call: Call, certain: list[_Found], doubtful: list[tuple[_Found, str]], times: int, show: Callable[[_Found], Evidence]
 ) -> Outcome:
     shown = [show(item) for item in certain]
     if len(certain) >= times:
