@@ -134,7 +134,7 @@ def blocks_of(path: Path, stream: Stream, options: DecodeOptions) -> Iterator[np
             yield block
     if out_samples == 0:
         raise AudioError("nothing in the file could be decoded", where=str(path), code="undecodable")
-    _notice_truncation(path, stream, out_samples / options.rate_hz)
+    _notice_truncation(path, stream, out_samples / options.rate_hz, limit)
 
 
 def _refuse_impossible(path: Path, options: DecodeOptions) -> None:
@@ -354,13 +354,13 @@ class _Resampler:
         return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
 
 
-def _notice_truncation(path: Path, stream: Stream, seconds: float) -> None:
-    """Compare what was decoded with what the header promised."""
+def _notice_truncation(path: Path, stream: Stream, seconds: float, limit_s: float) -> None:
+    """Compare what was decoded with what the header promised; a promise beyond any call's length is not believed."""
     promised = declared_samples(path, stream.container)
     if promised is not None and stream.rate_hz:
         expected = promised / stream.rate_hz
         if expected - seconds > max(0.1, 0.002 * expected):
             stream.warn("truncated")
-            stream.expected_ms = round(expected * 1000)
+            stream.expected_ms = round(expected * 1000) if expected <= limit_s else None
     elif missing_end(path):
         stream.warn("truncated")

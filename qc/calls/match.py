@@ -1,0 +1,67 @@
+"""Which recording a line of the call list means: by path, by name, by id; never one outside the given folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from qc.audio.find import Found
+
+
+class Finder:
+    """The recordings found, by every way a list may name them. `roots`: the folders that listed paths may lie in."""
+
+    def __init__(self, found: Sequence[Found], roots: Iterable[Path]) -> None:
+        self.found = found
+        self.roots = list(dict.fromkeys(Path(os.path.abspath(r)) for r in roots if r.is_dir()))  # noqa: PTH100  (links are not followed here)
+        self.by_path = {one.path: one for one in found}
+        self.by_name: dict[str, list[Found]] = {}
+        self.by_stem: dict[str, list[Found]] = {}
+        for one in found:
+            name = PurePosixPath(one.relative).name
+            self.by_name.setdefault(name, []).append(one)
+            self.by_stem.setdefault(name.rsplit(".", 1)[0], []).append(one)
+
+    def find(self, named: str | None, call_id: str | None) -> tuple[Found | None, str]:
+        """(the recording, what is wrong with how it is named: empty when nothing is)."""
+        if not named:
+            return self._one(self.by_stem.get(call_id or "", []) or self.by_name.get(call_id or "", []), call_id or "")
+        path = named.replace("\\", "/").removeprefix("file://")
+        if "\0" in path or len(path) > 4096:
+            return None, "the file's name cannot be one"
+        absolute = path.startswith("/") or (len(path) > 2 and path[1] == ":" and path[2] == "/")
+        outside = False
+        for root in self.roots:
+            place = Path(os.path.abspath(path if absolute else root / path))  # noqa: PTH100  (links are not followed here)
+            if place in self.by_path:
+                return self.by_path[place], ""
+            inside = any(_within(place, r) for r in self.roots)
+            outside = outside or not inside
+            if inside and self._is_file(place):
+                return Found(place, _relative(place, self.roots)), ""
+        if outside and (absolute or ".." in PurePosixPath(path).parts):
+            return None, f"the file {named[:200]!r} lies outside the given folders; it is not opened"
+        name = PurePosixPath(path).name
+        return self._one(self.by_name.get(name, []) or self.by_stem.get(name, []), name)
+
+    def _is_file(self, place: Path) -> bool:
+        """Whether the file is there and really lies inside, links followed."""
+        try:
+            return place.is_file() and any(_within(place.resolve(), root.resolve()) for root in self.roots)
+        except OSError:
+            return False
+
+    def _one(self, candidates: Sequence[Found], name: str) -> tuple[Found | None, str]:
+        if len(candidates) > 1:
+            some = ", ".join(one.relative for one in candidates[:3])
+            return None, f"{name!r} may be any of {len(candidates)} recordings ({some}); name it with its folder"
+        return (candidates[0], "") if candidates else (None, "")
+
+
+def _within(place: Path, root: Path) -> bool:
+    return place == root or root in place.parents
+
+
+def _relative(place: Path, roots: Sequence[Path]) -> str:
+    return next((place.relative_to(root).as_posix() for root in roots if _within(place, root)), place.name)

@@ -1,0 +1,1 @@
+"""Stage 2: calls to transcripts. Speech detection, windows, engines, the guard against invented text; imports."""

@@ -1,0 +1,116 @@
+"""The door for speech engines: what one must do, and the one visible dict of those there are.
+
+To add one: a file here with a function `open_engine(request) -> Engine`, and a line in `ENGINES`. Every engine must pass
+tests/transcribe/test_engines.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from qc.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from qc.transcribe.windows import Span
+
+RATE_HZ = 16_000
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """What the caller asks for. `model`: a name or a file; `device`: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `batch`: windows at once."""
+
+    model: str
+    language: str = "zh"
+    device: str = "auto"
+    batch: int = 8
+
+
+@dataclass(frozen=True)
+class Window:
+    """What an engine hears at once. `samples`: float32 [n_samples] at 16 kHz, one channel; `speech_ms`: how much of it is speech.
+
+    `start_ms`, `end_ms`: the speech's place in the recording, without the pads that `samples` has.
+    """
+
+    samples: np.ndarray
+    channel: int
+    start_ms: int
+    end_ms: int
+
+    @property
+    def speech_ms(self) -> int:
+        return self.end_ms - self.start_ms
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an engine made of one window. Probabilities are None where it has none; `capped`: it had to be stopped."""
+
+    text: str
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    capped: bool = False
+
+
+@dataclass(frozen=True)
+class CallKey:
+    """What names a call to an engine that knows calls (replay): its id, its file and the bytes' digest."""
+
+    call_id: str
+    file: str
+    sha256: str
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A recogniser that is loaded and ready.
+
+    The same windows in the same order give the same answers, whatever was heard before. `longest_ms`: the longest
+    window it takes. `model_sha256`: digest of what it is loaded from.
+    """
+
+    name: str
+    model: str
+    model_sha256: str
+    longest_ms: int
+
+    def spans(self, call: CallKey) -> list[Span] | None:
+        """Where this call's speech is, for an engine that knows already; None leaves it to speech detection.
+
+        Raises CallError when the engine knows calls and not this one.
+        """
+
+    def hear(self, call: CallKey, windows: Sequence[Window]) -> list[Heard]:
+        """One answer for each window of one call, in order. Raises CallError when this call cannot be done."""
+
+
+def _whisper(request: EngineRequest) -> Engine:
+    from qc.transcribe.engines.whisper import open_engine
+
+    return open_engine(request)
+
+
+def _replay(request: EngineRequest) -> Engine:
+    from qc.transcribe.engines.replay import open_engine
+
+    return open_engine(request)
+
+
+ENGINES: dict[str, Callable[[EngineRequest], Engine]] = {
+    "whisper": _whisper,
+    "replay": _replay,
+}
+
+
+def open_engine(name: str, request: EngineRequest) -> Engine:
+    """Load an engine; `auto` is `replay` for a `.jsonl` model and `whisper` for any other. Raises UsageError, ModelError."""
+    if name == "auto":
+        name = "replay" if request.model.lower().endswith(".jsonl") else "whisper"
+    if name not in ENGINES:
+        raise UsageError(f"no such engine: {name}", hint=f"there are {', '.join(ENGINES)}", code="engine")
+    return ENGINES[name](request)

@@ -1,0 +1,62 @@
+"""The options of transcription, and the part of them that can change a transcript."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qc.audio.decode import DecodeOptions
+from qc.transcribe.guard import GuardOptions
+from qc.transcribe.windows import SpeechOptions
+
+ROLES = ("agent", "customer", "system", "unknown")
+DEFAULT_MODEL = "turbo"
+SILENT_DBFS = -60.0
+
+
+@dataclass(frozen=True)
+class TranscribeOptions:
+    """How to transcribe.
+
+    `model`: an openai-whisper name, `demo-zh`, a `.pt` file, or a `.jsonl` of prepared transcripts. `agent_channel`: the
+    agent's channel, from 0, where the call list does not say. `mono_role`: the role of a one-channel recording.
+    `redo`: transcribe again what is done. `commit_calls`, `commit_s`: a part is written after so many calls or seconds.
+    `write`: formats to write besides (`srt`, `vtt`, `txt`, `json`), into `write_dir` or beside the recordings.
+    """
+
+    model: str = DEFAULT_MODEL
+    engine: str = "auto"
+    language: str = "zh"
+    device: str = "auto"
+    batch: int = 8
+    agent_channel: int = 0
+    mono_role: str = "unknown"
+    redo: bool = False
+    commit_calls: int = 8
+    commit_s: float = 30.0
+    write: tuple[str, ...] = ()
+    write_dir: Path | None = None
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
+    speech: SpeechOptions = field(default_factory=SpeechOptions)
+    guard: GuardOptions = field(default_factory=GuardOptions)
+
+
+def canonical(options: TranscribeOptions, agent_channel: int, detector: str) -> str:
+    """Every option that can change a transcript, as JSON with sorted keys. `detector`: digest of the speech detector's weights."""
+    speech, guard = options.speech, options.guard
+    value = {
+        "agent_channel": agent_channel,
+        "batch": options.batch,
+        "detector": detector,
+        "language": options.language,
+        "max_hours": options.decode.max_hours,
+        "max_ms": speech.max_ms,
+        "min_logprob": guard.min_logprob,
+        "min_silence_ms": speech.min_silence_ms,
+        "mono_role": options.mono_role,
+        "pad_ms": speech.pad_ms,
+        "raw": options.decode.raw,
+        "threshold": speech.threshold,
+    }
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,92 @@
+"""Speech probabilities to stretches of speech: where a turn begins and ends, and which samples the recogniser gets.
+
+A stretch's own times are tight (turn times, silence, overlap and coverage are made of them). The recogniser hears a
+little more on both sides, but never a neighbour's words. A stretch longer than a window is cut where speech is least
+likely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qc.transcribe.speech import FRAME_MS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class SpeechOptions:
+    """How speech is cut. `threshold` opens a stretch, `threshold - 0.15` (at least 0.01) closes it after `min_silence_ms`.
+
+    `pad_ms`: what the recogniser hears beyond the stretch; `max_ms`: the longest stretch.
+    """
+
+    threshold: float = 0.3
+    min_silence_ms: int = 350
+    min_speech_ms: int = 96
+    pad_ms: int = 200
+    max_ms: int = 28_000
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of speech of one channel. `hear_from_ms`, `hear_to_ms`: the padded stretch that the recogniser gets."""
+
+    channel: int
+    start_ms: int
+    end_ms: int
+    hear_from_ms: int
+    hear_to_ms: int
+
+
+def find_spans(probabilities: np.ndarray, channel: int, duration_ms: int, options: SpeechOptions) -> list[Span]:
+    """Stretches of one channel, in order, from float32 [n_frames] of speech probabilities. They never overlap."""
+    raw = _stretches(probabilities, options)
+    cut = [piece for stretch in raw for piece in _split(probabilities, stretch, options.max_ms // FRAME_MS)]
+    tight = [(a * FRAME_MS, min(b * FRAME_MS, duration_ms)) for a, b in cut]
+    tight = [(a, b) for a, b in tight if b > a]
+    spans = []
+    for index, (start, end) in enumerate(tight):
+        before = tight[index - 1][1] if index else 0
+        after = tight[index + 1][0] if index + 1 < len(tight) else duration_ms
+        first = max(start - options.pad_ms, (before + start) // 2 if index else 0)
+        last = min(end + options.pad_ms, (end + after) // 2 if index + 1 < len(tight) else duration_ms)
+        spans.append(Span(channel, start, end, first, last))
+    return spans
+
+
+def _stretches(probabilities: np.ndarray, options: SpeechOptions) -> list[tuple[int, int]]:
+    """Stretches as (first frame, frame after the last), by a threshold with hysteresis."""
+    low = max(options.threshold - 0.15, 0.01)
+    gap = -(-options.min_silence_ms // FRAME_MS)
+    shortest = options.min_speech_ms // FRAME_MS
+    found: list[tuple[int, int]] = []
+    start: int | None = None
+    last = 0
+    for frame, value in enumerate(probabilities.tolist()):
+        if value >= options.threshold:
+            start = frame if start is None else start
+            last = frame
+        elif start is not None and value >= low:
+            last = frame
+        elif start is not None and frame - last >= gap:
+            found.append((start, last + 1))
+            start = None
+    if start is not None:
+        found.append((start, last + 1))
+    return [(a, b) for a, b in found if b - a >= shortest]
+
+
+def _split(probabilities: np.ndarray, stretch: tuple[int, int], longest: int) -> list[tuple[int, int]]:
+    """A stretch in pieces of at most `longest` frames, cut at the least likely frame of each piece's second half."""
+    pieces = []
+    start, end = stretch
+    while end - start > longest:
+        half = start + longest // 2
+        cut = half + int(probabilities[half : start + longest].argmin())
+        pieces.append((start, cut))
+        start = cut
+    pieces.append((start, end))
+    return pieces

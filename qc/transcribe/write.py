@@ -1,0 +1,135 @@
+"""Transcripts as the files people expect beside a recording: SRT, WebVTT, plain text, and openai-whisper's JSON with roles.
+
+Text recognisers make up (pseudo-speech, loops, the prompt's echo) is left out of what people read and kept, flagged, in
+JSON. A file that exists is never overwritten unless the call is transcribed anew with --redo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from qc.audio.find import local_path
+from qc.errors import StoreError, UsageError
+from qc.progress import Progress
+from qc.store import atomic_write
+from qc.transcribe.options import TranscribeOptions
+
+_LEFT_OUT = frozenset({"pseudo_speech", "loop", "prompt_echo"})
+_NAMES = {"agent": "Agent", "customer": "Customer", "system": "System", "unknown": "Speaker"}
+_MAX_NAME = 120
+
+
+def _spoken(row: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Turns that people read, and their text on one line."""
+    for turn in row["turns"] or ():
+        if not _LEFT_OUT & set(turn["flags"] or ()):
+            yield turn, " ".join(turn["text"].split())
+
+
+def _clock(ms: int | None, comma: str) -> str:
+    ms = ms or 0
+    return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}{comma}{ms % 1000:03}"
+
+
+def srt(row: Mapping[str, Any]) -> str:
+    """SubRip."""
+    blocks = []
+    for number, (turn, text) in enumerate(_spoken(row), 1):
+        safe = text.replace("-->", "->")
+        times = f"{_clock(turn['start_ms'], ',')} --> {_clock(turn['end_ms'], ',')}"
+        blocks.append(f"{number}\n{times}\n{_NAMES[turn['role']]}: {safe}\n")
+    return "\n".join(blocks)
+
+
+def vtt(row: Mapping[str, Any]) -> str:
+    """WebVTT with voice spans."""
+    blocks = ["WEBVTT\n"]
+    for turn, text in _spoken(row):
+        safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        times = f"{_clock(turn['start_ms'], '.')} --> {_clock(turn['end_ms'], '.')}"
+        blocks.append(f"{times}\n<v {_NAMES[turn['role']]}>{safe}\n")
+    return "\n".join(blocks)
+
+
+def txt(row: Mapping[str, Any]) -> str:
+    """A line a turn: time, who, text."""
+    return "".join(f"[{_clock(t['start_ms'], '.')}] {_NAMES[t['role']]}: {text}\n" for t, text in _spoken(row))
+
+
+def whisper_json(row: Mapping[str, Any]) -> str:
+    """openai-whisper's shape, with `channel`, `role` and `flags` added to each segment."""
+    segments = [
+        {
+            "id": turn["turn"],
+            "seek": 0,
+            "start": (turn["start_ms"] or 0) / 1000,
+            "end": (turn["end_ms"] or 0) / 1000,
+            "text": turn["text"],
+            "tokens": [],
+            "temperature": 0.0,
+            "avg_logprob": turn["avg_logprob"],
+            "compression_ratio": None,
+            "no_speech_prob": turn["no_speech_prob"],
+            "channel": turn["channel"],
+            "role": turn["role"],
+            "flags": list(turn["flags"] or ()),
+        }
+        for turn in row["turns"] or ()
+    ]
+    whole = "".join(text for _, text in _spoken(row))
+    value = {"text": whole, "segments": segments, "language": row["language"], "call_id": row["call_id"]}
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
+FORMATS: dict[str, Callable[[Mapping[str, Any]], str]] = {"srt": srt, "vtt": vtt, "txt": txt, "json": whisper_json}
+
+
+class Written:
+    """Where each call's files go: beside its recording or, in `write_dir`, under the same folders."""
+
+    def __init__(self, options: TranscribeOptions, calls: Sequence[Mapping[str, Any]]) -> None:
+        unknown = sorted(set(options.write) - set(FORMATS))
+        if unknown:
+            raise UsageError(f"no such format: {', '.join(unknown)}", where="--write", hint=f"there are {', '.join(FORMATS)}")
+        self.formats, self.redo = options.write, options.redo
+        self.stems: dict[str, Path] = {}
+        if not options.write:
+            return
+        places = {c["call_id"]: _place(c, options.write_dir) for c in calls if c["path"]}
+        shared = Counter(p.with_suffix("") for p in places.values())
+        for call_id, place in places.items():
+            self.stems[call_id] = place.with_suffix("") if shared[place.with_suffix("")] == 1 else place
+
+    def write(self, row: Mapping[str, Any], progress: Progress) -> None:
+        """Write a finished call's files; one that cannot be written is a note, not a failure of the call."""
+        stem = self.stems.get(row["call_id"])
+        if stem is None or row["status"] != "ok":
+            return
+        for name in self.formats:
+            target = stem.with_name(f"{stem.name}.{name}")
+            if os.path.lexists(target) and not self.redo:
+                continue
+            try:
+                atomic_write(target, FORMATS[name](row).encode("utf-8", "replace"))
+            except StoreError as error:
+                progress.note(f"{row['call_id']}: {error}")
+
+
+def _place(call: Mapping[str, Any], folder: Path | None) -> Path:
+    """The recording's place, or its mirror under `folder`: never outside of it, whatever the file is called."""
+    path = local_path(call["path"])
+    if folder is None:
+        return path
+    relative = PurePosixPath(str(call["file"] or path.name).replace("\\", "/"))
+    parts = [_safe(p) for p in relative.parts if p not in ("..", ".", "/", "")]
+    return folder.joinpath(*parts) if parts else folder / _safe(path.name)
+
+
+def _safe(name: str) -> str:
+    kept = "".join(c if c.isprintable() and c not in '<>:"|?*/\\' else "_" for c in name)
+    return kept[:_MAX_NAME] or "_"
