@@ -10,6 +10,7 @@ draws one of them, measuring draws nothing else. Some slot values exist only in 
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import zlib
@@ -926,10 +927,8 @@ def dialogue(rng: random.Random, heldout: bool | None = False, topic: str | None
         if rng.random() < 0.12 and step not in ("greeting", "closing"):
             continue
         for _ in range(1 if rng.random() < 0.75 else 2):
-            try:
+            with contextlib.suppress(RuntimeError):
                 turns.append(from_topic(step, rng, heldout))
-            except RuntimeError:
-                pass
         if rng.random() < 0.2:
             turns.append(
                 Utterance(

@@ -222,13 +222,13 @@ class Batches:
         p, rng = self.clock(), self.rng
         if p < 0.12:
             limit = rng.choice((300, 400, 500, 600))
-        elif p < 0.30:
+        elif p < 0.20:
             limit = rng.choice((400, 500, 600, 800, 1000, 1200))
-        elif p < 0.60:
-            limit = rng.choice((400, 600, 800, 1000, 1200, 1600, 2000, 3000))
+        elif p < 0.45:
+            limit = rng.choice((400, 600, 800, 1200, 1600, 2000, 3000, 3000))
         else:
             limit = rng.choice((500, 800, 1200, 2000, 3000, 3000, 3000, 3000))
-        count = 1 if p < 0.12 or rng.random() < (0.5 if p < 0.3 else 0.1) else 16
+        count = 1 if p < 0.12 or rng.random() < (0.5 if p < 0.2 else 0.12) else 16
         return limit, count, max(3, self.budget // limit)
 
     budget = 12_000
@@ -511,24 +511,42 @@ _PUNCTUATION = re.compile(r"[，。？、！；：,.?! ]")
 
 
 @torch.no_grad()
-def greedy(model: Model, vocabulary: Vocabulary, raw: Tensor, prompt: str | None, limit: int = 200) -> list[str]:
-    """raw [n, 3000, 80] -> texts, argmax, the whole prefix computed again at every step."""
+def greedy(model: Model, vocabulary: Vocabulary, raw: Tensor, prompt: str | None, limit: int = 180) -> list[str]:
+    """raw [n, 3000, 80] -> texts, argmax, with caches of keys and values."""
     tok, row = vocabulary.tok, vocabulary.row
     head = [row[tok.sot_prev]] + [row[t] for t in tok.encode(" " + prompt)] if prompt else []
     head += [row[tok.sot], row[tok.to_language_token("zh")], row[tok.transcribe], row[tok.no_timestamps]]
     top = torch.cat([model.encoder(finish(r[None]).to(model.dtype))[0] for r in raw])
-    tokens = torch.tensor([head] * len(raw))
-    done = torch.zeros(len(raw), dtype=torch.bool)
+    decoder, caches = model.decoder, []
+    for block in decoder.blocks:
+        cross = block.cross_attn
+        caches.append([cross.split(cross.key(top)), cross.split(cross.value(top)), None, None])
+    tokens, out = torch.tensor([head] * len(raw)), []
+    done, at = torch.zeros(len(raw), dtype=torch.bool), 0
     for _ in range(limit):
-        hidden = model.decoder(tokens, top)[:, -1]
-        best = model.logits(hidden)[:, :-1].argmax(-1)
+        length = tokens.shape[1]
+        x = decoder.token_embedding(tokens) + decoder.positional_embedding[at : at + length]
+        at += length
+        for block, cache in zip(decoder.blocks, caches, strict=True):
+            own, y = block.attn, block.attn_ln(x)
+            k, v = own.split(own.key(y)), own.split(own.value(y))
+            cache[2] = k if cache[2] is None else torch.cat([cache[2], k], 2)
+            cache[3] = v if cache[3] is None else torch.cat([cache[3], v], 2)
+            y = F.scaled_dot_product_attention(own.split(own.query(y)), cache[2], cache[3], is_causal=length > 1)
+            x = x + own.out(y.transpose(1, 2).reshape(x.shape))
+            y = block.cross_attn.split(block.cross_attn.query(block.cross_attn_ln(x)))
+            y = F.scaled_dot_product_attention(y, cache[0], cache[1])
+            x = x + block.cross_attn.out(y.transpose(1, 2).reshape(x.shape))
+            x = x + block.mlp(block.mlp_ln(x))
+        best = model.logits(decoder.ln(x[:, -1]))[:, :-1].argmax(-1)
         best[done] = row[tok.eot]
         done |= best == row[tok.eot]
-        tokens = torch.cat([tokens, best[:, None]], 1)
+        out.append(best)
+        tokens = best[:, None]
         if done.all():
             break
     texts = []
-    for line in tokens[:, len(head) :].tolist():
+    for line in torch.stack(out, 1).tolist():
         ids = [vocabulary.ids[r] for r in line]
         ids = ids[: ids.index(tok.eot)] if tok.eot in ids else ids
         texts.append(tok.decode([t for t in ids if t < tok.eot]))
