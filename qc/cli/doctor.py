@@ -63,7 +63,9 @@ def doctor(
 ) -> None:
     """Say what this machine can do: device, number formats, codecs, models, versions, disk; and what to do about gaps.
 
-    Exits 2 when something that qc needs is missing. Example:  qc doctor
+    Exits 2 when something that qc needs is missing.
+
+    Example:  qc doctor
     """
     checks = [_python(), *_packages(), *_device(), _codecs(), _embedded(), _model_cache(), _writable(store)]
     if not console.result({"checks": [asdict(c) for c in checks]}, as_json):

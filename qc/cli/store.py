@@ -111,7 +111,9 @@ def export(
 def check(store: _Store = Path("qc-store"), as_json: _Json = False) -> None:
     """Check that the tables fit together: every call has a transcript row, every transcript a findings row, and so on.
 
-    Exits 3 when rows are missing. Example:  qc store check --store qc-store
+    Exits 3 when rows are missing.
+
+    Example:  qc store check --store qc-store
     """
     opened = _open(store)
     ids = {name: set(opened.read(name, ["call_id"])["call_id"].to_pylist()) for name in opened.tables() if name != "summaries"}

@@ -1,0 +1,101 @@
+"""Options that several verbs share: one wording, one default, one parser each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qc.errors import UsageError
+
+if TYPE_CHECKING:
+    from qc.audio.decode import DecodeOptions
+
+SEVERITIES = ("low", "medium", "high", "critical")
+
+Sources = Annotated[
+    list[Path],
+    typer.Argument(help="Folders of recordings, recordings, or lists (CSV, XLSX, Parquet) that name them.", metavar="FOLDER|LIST"),
+]
+CallList = Annotated[Path | None, typer.Option("--calls", help="The call list: CSV, XLSX or Parquet.")]
+StoreFolder = Annotated[Path, typer.Option("--store", help="The store's folder.")]
+Model = Annotated[
+    str, typer.Option("--model", help="turbo, large-v3 and so on, demo-zh, a .pt file, or a .jsonl of prepared transcripts.")
+]
+Language = Annotated[str, typer.Option("--language", help="The language spoken: zh, en and so on.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+Mapping = Annotated[list[str] | None, typer.Option("--map", help="FIELD=COLUMN of the call list; may be given again.")]
+NamePattern = Annotated[
+    str | None, typer.Option("--name-pattern", help="Expression with named groups, searched in each file's name.")
+]
+AgentChannel = Annotated[str, typer.Option("--agent-channel", help="left, right, 0 or 1, where the list does not say.")]
+MonoRole = Annotated[str, typer.Option("--mono-role", help="Role of one-channel recordings: agent, customer, unknown.")]
+Raw = Annotated[str | None, typer.Option("--raw", help="CODEC:RATE[:CHANNELS] of headerless files, as in alaw:8000.")]
+MaxHours = Annotated[float, typer.Option("--max-hours", help="Longer recordings are refused.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, max=512, help="Windows of speech at once.")]
+Rules = Annotated[list[Path], typer.Option("--rules", "-r", help="Folder of a rule pack; repeat it for several packs.")]
+FailOn = Annotated[
+    str,
+    typer.Option("--fail-on", help="Exit with 1 when there are hits of this severity or above: low, medium, high, critical."),
+]
+Lang = Annotated[str, typer.Option("--lang", help="Language of the pages: zh, en or both.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def severity(text: str) -> str:
+    """A severity, or empty for none. Raises UsageError."""
+    if text and text not in SEVERITIES:
+        raise UsageError(f"there is no severity {text!r}", where="--fail-on", hint="use one of: " + ", ".join(SEVERITIES))
+    return text
+
+
+def langs(text: str) -> tuple[str, ...]:
+    """Languages of the pages. Raises UsageError."""
+    if text not in ("zh", "en", "both"):
+        raise UsageError(f"no such language: {text}", where="--lang", hint="zh, en or both")
+    return ("zh", "en") if text == "both" else (text,)
+
+
+def mapping(pairs: list[str] | None) -> dict[str, str]:
+    """`FIELD=COLUMN` pairs as a mapping. Raises UsageError."""
+    found = {}
+    for pair in pairs or []:
+        name, equals, column = pair.partition("=")
+        if not equals or not name.strip() or not column.strip():
+            raise UsageError(
+                f"{pair!r} is not FIELD=COLUMN", where="--map", hint="for example --map agent_id=坐席工号", code="map"
+            )
+        found[name.strip()] = column.strip()
+    return found
+
+
+def channel(text: str) -> int:
+    """`left`, `right` or a number from 0 as a channel. Raises UsageError."""
+    sides = {"left": 0, "right": 1}
+    if text.lower() in sides:
+        return sides[text.lower()]
+    if text.isascii() and text.isdigit() and int(text) < 64:
+        return int(text)
+    raise UsageError(f"{text!r} is no channel", where="--agent-channel", hint="left, right, 0 or 1", code="channel")
+
+
+def mono_role(text: str) -> str:
+    """A role for one-channel recordings. Raises UsageError."""
+    if text not in ("agent", "customer", "unknown"):
+        raise UsageError(f"{text!r} is no role", where="--mono-role", hint="agent, customer or unknown", code="role")
+    return text
+
+
+def decode(raw: str | None, max_hours: float) -> DecodeOptions:
+    """How to decode. Raises UsageError."""
+    from qc.audio.decode import DecodeOptions, parse_raw
+
+    if not 0 < max_hours <= 48:
+        raise UsageError(f"{max_hours:g} hours is not between 0 and 48", where="--max-hours", code="max_hours")
+    try:
+        if raw is not None:
+            parse_raw(raw)
+    except ValueError as error:
+        raise UsageError(str(error), where="--raw", code="raw") from error
+    return DecodeOptions(raw=raw, max_hours=max_hours)
