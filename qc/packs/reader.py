@@ -61,7 +61,9 @@ class Reader:
         found: dict[str, Node] = {}
         for key, value in node.pairs:
             if key.kind != "text" or key.text not in known:
-                self.problem(key, f"{what} has no key {_show(key)}", suggestion(key.text, known))
+                cut = value.kind == "text" and not value.text and found
+                hint = "put a text that holds a comma in quotes" if cut else suggestion(key.text, known)
+                self.problem(key, f"{what} has no key {_show(key)}", hint)
             elif key.text in found:
                 self.problem(key, f"{key.text!r} is there twice", "keep one of them")
             else:

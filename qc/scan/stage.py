@@ -50,7 +50,7 @@ class ScanSummary:
 
     def hits_at_or_above(self, severity: str) -> int:
         """Hits at least as grave as `severity`."""
-        return sum(self.hits[s] for s in SEVERITIES[SEVERITIES.index(severity) :])  # type: ignore[arg-type]
+        return sum(self.hits[s] for s in SEVERITIES[SEVERITIES.index(severity) :])
 
 
 def scan(store: Store, packs: Sequence[TrustedPack], options: ScanOptions, progress: Progress) -> ScanSummary:
