@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qc.cli import console
-from qc.errors import Exit
+from qc.errors import Exit, QcError
 
 _CODECS = (
     "pcm_s16le",
@@ -147,7 +147,7 @@ def _embedded() -> _Check:
         from qc.transcribe.embedded import EMBEDDED_NAME, expanded_model_path
 
         path = expanded_model_path()
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, QcError) as error:
         return _Check("embedded model", "missing", str(error), "install qc again; the model is part of the package")
     return _Check("embedded model", "ok", f"{EMBEDDED_NAME} ({path})", "for the demo and tests only: it cannot hear human speech")
 

@@ -27,7 +27,7 @@ from qc.cli.transcribe import transcribe
 from qc.errors import EXIT_MEANINGS, Exit, QcError
 from qc.version import VERSION
 
-_EPILOG = "Exit codes: " + "  ".join(f"{int(code)} {text}" for code, text in EXIT_MEANINGS.items())
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {int(code):>3}  {text}" for code, text in EXIT_MEANINGS.items())
 
 app = typer.Typer(
     name="qc",
@@ -35,7 +35,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=_EPILOG,
 )
 
@@ -71,6 +71,7 @@ def _root(
 ) -> None:
     """Call quality inspection: recordings to text, rule packs to verdicts, scores to pages.
 
+    \b
     One command does it all:  qc run FOLDER --rules PACK
     Try it first:             qc demo
     """
