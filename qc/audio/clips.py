@@ -33,8 +33,8 @@ class ClipCodec:
 
 CLIP_CODECS: dict[str, ClipCodec] = {
     ".mp3": ClipCodec("mp3", "libmp3lame", "fltp", 16_000, "audio/mpeg"),
-    ".ogg": ClipCodec("ogg", "libopus", "flt", 12_000, "audio/ogg"),
-    ".opus": ClipCodec("ogg", "libopus", "flt", 12_000, "audio/ogg"),
+    ".ogg": ClipCodec("ogg", "libopus", "flt", 16_000, "audio/ogg"),
+    ".opus": ClipCodec("ogg", "libopus", "flt", 16_000, "audio/ogg"),
     ".m4a": ClipCodec("ipod", "aac", "fltp", 16_000, "audio/mp4"),
 }
 CLIP_SUFFIX = ".mp3"

@@ -359,7 +359,7 @@ def _notice_truncation(path: Path, stream: Stream, seconds: float, limit_s: floa
     promised = declared_samples(path, stream.container)
     if promised is not None and stream.rate_hz:
         expected = promised / stream.rate_hz
-        if expected - seconds > max(0.1, 0.002 * expected):
+        if expected - seconds > max(0.25, 0.002 * expected):
             stream.warn("truncated")
             stream.expected_ms = round(expected * 1000) if expected <= limit_s else None
     elif missing_end(path):

@@ -150,7 +150,7 @@ _TESTS: tuple[Callable[[bytes], bool], ...] = (_has_magic, _is_riff, _is_aiff, _
 
 def declared_samples(path: Path, container: str) -> int | None:
     """Samples per channel that the header promises, None where it does not say or cannot be believed."""
-    reader = {"wav": _wav_samples, "flac": _flac_samples}.get(container)
+    reader = {"wav": _wav_samples, "flac": _flac_samples, "mp3": _mp3_samples}.get(container)
     try:
         return reader(path) if reader else None
     except (OSError, struct.error, ValueError, OverflowError):
@@ -233,3 +233,18 @@ def _flac_samples(path: Path) -> int | None:
         return None
     samples = (head[21] & 15) << 32 | int.from_bytes(head[22:26], "big")
     return samples or None
+
+
+def _mp3_samples(path: Path) -> int | None:
+    """From the frame count of a Xing or Info header in the first frame, where an encoder wrote one."""
+    with open(path, "rb") as file:
+        head = file.read(10)
+        if head[:3] == b"ID3":
+            file.seek(10 + ((head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | head[9] & 127))
+        else:
+            file.seek(0)
+        frame = file.read(256)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if at < 0 or _mpeg_length(frame, 0) == 0 or len(frame) < at + 12 or not frame[at + 7] & 1:
+        return None
+    return int.from_bytes(frame[at + 8 : at + 12], "big") * (1152 if frame[1] >> 3 & 3 == 3 else 576)

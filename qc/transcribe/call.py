@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from qc.audio.crosstalk import leaked, same_channels
 from qc.audio.decode import RATE_HZ, Audio, decode
 from qc.audio.find import local_path
 from qc.audio.levels import dbfs, frame_dbfs
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _TONE_OVERLAP = 0.8
 _MUSIC_SURE = 0.8
 _SURE = 0.5
+_LEAK_NOTICED_MS = 500
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ def transcribe_call(call: Mapping[str, Any], engine: Engine, options: Transcribe
     audio = decode(local_path(call["path"]), options.decode)
     key = CallKey(call["call_id"], call["file"] or "", call["sha256"] or "")
     agent = agent_channel_of(call, options)
-    roles, warnings = _roles(audio.channels, agent, options)
-    warnings = [*audio.warnings, *warnings]
+    one = same_channels(audio.samples)
+    roles, warnings = _roles(1 if one else audio.channels, agent, options)
+    warnings = [*audio.warnings, *(["same_channels"] if one else []), *warnings]
     spans, shares = _find(audio, engine, key, _fitting(options.speech, engine), warnings)
     heard = engine.hear(key, [_window(audio, s) for s in spans])
     said = [_judge(s, h, share, options) for s, h, share in zip(spans, heard, shares, strict=True)]
@@ -118,7 +121,8 @@ def _find(
 ) -> tuple[list[Span], list[float]]:
     """Spans in order of start, then channel, and the share of sure speech frames in each."""
     loud = []
-    for channel in range(audio.channels):
+    used = 1 if "same_channels" in warnings else audio.channels
+    for channel in range(used):
         levels = frame_dbfs(audio.samples[channel])
         if levels.size and float(levels.max()) >= SILENT_DBFS:
             loud.append(channel)
@@ -126,14 +130,13 @@ def _find(
             warnings.append(f"silent_channel:{channel}")
     known = engine.spans(key)
     if known is not None:
-        kept = [s for s in known if s.channel < audio.channels]
+        kept = [s for s in known if s.channel < used]
         if not kept:
             warnings.append("no_speech")
         return kept, [1.0] * len(kept)
     found: list[tuple[Span, float]] = []
-    probabilities = speech_probabilities(audio.samples[loud]) if loud else None
+    probabilities = _probabilities(audio, loud, warnings)
     for row, channel in enumerate(loud):
-        assert probabilities is not None
         tones = find_tones(audio.samples[channel])
         warnings += [f"{kind}:{channel}" for kind in sorted({t.kind for t in tones}, reverse=True)]
         spans = find_spans(probabilities[row], channel, audio.duration_ms, speech)
@@ -142,6 +145,23 @@ def _find(
         warnings.append("no_speech")
     found.sort(key=lambda pair: (pair[0].start_ms, pair[0].channel))
     return [s for s, _ in found], [share for _, share in found]
+
+
+def _probabilities(audio: Audio, channels: Sequence[int], warnings: list[str]) -> np.ndarray:
+    """Speech probabilities of some channels, float32 [len(channels), n_frames]; zero where a channel only hears another."""
+    import numpy as np
+
+    if not channels:
+        return np.zeros((0, 0), np.float32)
+    samples = audio.samples[list(channels)]
+    probabilities = speech_probabilities(samples)
+    leak = leaked(samples)
+    speech = probabilities[:, : leak.shape[1]] >= _SURE
+    for row, channel in enumerate(channels):
+        if int((leak[row] & speech[row]).sum()) * FRAME_MS >= _LEAK_NOTICED_MS:
+            warnings.append(f"crosstalk:{channel}")
+    probabilities[:, : leak.shape[1]][leak] = 0.0
+    return probabilities
 
 
 def _frames(span: Span) -> slice:

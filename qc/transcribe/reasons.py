@@ -24,6 +24,8 @@ WARNINGS: dict[str, str] = {
     "truncated": "The recording breaks off; what was there is transcribed, what its header promised beyond is a span not heard.",
     "damaged": "Parts could not be decoded and were skipped.",
     "mono": "One channel holds both sides: every turn's role is unknown unless --mono-role says it.",
+    "same_channels": "Both channels hold the same mix: heard once, as one channel.",
+    "crosstalk:N": "Channel N holds another channel's voice, far quieter; that is not heard again.",
     "silent_channel:N": "Channel N never gets above -60 dBFS.",
     "ringback:N": "Channel N holds ringback or busy tones; they are no speech.",
     "hold_music:N": "Channel N holds music; it is no speech.",
@@ -47,6 +49,7 @@ WHY_NOT_HEARD: dict[str, str] = {
     "low_confidence": "The mean log-probability is below the floor.",
     "wrong_script": "Mostly written in another script than the language's.",
     "prompt_echo": "The recogniser's own prompt came back.",
+    "bad_line": "A line of an imported transcript could not be read.",
     "token_cap": "The recogniser ran on until it was stopped.",
 }
 """Also the flags of a turn (but `no_text` and `truncated`, which have no turn)."""
