@@ -232,13 +232,13 @@ _IN_KEY = Key(
     "in",
     "通话的哪一段：first 15 s、last 20 s、first 3 turns、last 2 turns。从第一句话开始算，到最后一句话为止，等待音不算",
     "which part of the call: first 15 s, last 20 s, first 3 turns, last 2 turns; from the first speech to the last, ringing left out",
-    "whole call",
+    "整通电话 / whole call",
 )
 _EXCEPT_KEY = Key(
     "except",
     "例外：词落在这些更长的说法里面时不算（「转账」落在「不要私下转账」里）",
     "a match inside one of these longer phrases does not count (转账 inside 不要私下转账)",
-    "none",
+    "无 / none",
 )
 _TIMES_KEY = Key("times", "一共至少几次", "how often it must happen, in all", "1")
 
@@ -254,7 +254,7 @@ CONDITIONS: dict[str, Syntax] = {
                 "unless",
                 "除非同一句话（或同一人紧接着的下一句，中间没有别人说话，间隔不超过 2 秒）里也说了这些",
                 "unless the same turn (or the same speaker's turns joined to it, nobody between, at most 2 s apart) also says one of these",
-                "none",
+                "无 / none",
             ),
             _EXCEPT_KEY,
             Key(
@@ -292,7 +292,7 @@ CONDITIONS: dict[str, Syntax] = {
                 "except_after",
                 "例外：之前双方各自的最后一句话里有这些（例如 请稍等）就不算",
                 "does not count where the last turn of either side before it says one of these (one moment, please)",
-                "none",
+                "无 / none",
             ),
             _TIMES_KEY,
         ),

@@ -18,20 +18,6 @@ class Verdict(str, Enum):
     UNDECIDED = "undecided"
 
 
-WHY: dict[str, str] = {
-    "not_heard": "Part of the speech in the rule's window gave no reliable text.",
-    "no_speech": "The channel of the role carries no speech at all, which proves nothing.",
-    "unknown_role": "It was said, but who said it is not known.",
-    "unless_not_heard": "It was said, but what was said right beside it, which may excuse it, was not heard.",
-    "truncated": "The recording breaks off; what came after is not known.",
-    "no_times": "The transcript has no times.",
-    "applies_unknown": "The call list does not say whether the rule applies to this call.",
-    "applies_to": "The rule does not apply to this call, by the call list.",
-    "not_valid": "The rule was not in force on the day of the call.",
-}
-"""Why a verdict is undecided or not applicable: every word that `findings.verdicts.why` may hold."""
-
-
 @dataclass(frozen=True)
 class Evidence:
     """What a verdict rests on. `turn` and characters are None for what lies between turns."""
