@@ -35,6 +35,8 @@ RULE_KEYS = (
     "dimension",
     "severity",
     "points",
+    "when",
+    "cases",
     "fatal",
     "cap",
     "once_per",
@@ -43,8 +45,6 @@ RULE_KEYS = (
     "applies_to",
     "valid_from",
     "valid_until",
-    "when",
-    "cases",
 )
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _LIST_NAME = re.compile(r"[\w-]{1,64}")

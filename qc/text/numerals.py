@@ -173,7 +173,10 @@ def _value(words: str) -> int | None:
             digit, last_unit, zero = None, _SMALL[char], False
         else:
             section += digit or 0
-            total = (total + section) * _LARGE[char] if section or total else _LARGE[char]
+            if char == "万":
+                total += section * 10_000
+            else:
+                total = (total + section) * _LARGE[char]
             section, digit, last_unit, zero = 0, None, _LARGE[char], False
     if digit is not None:
         section += digit * (last_unit // 10 if last_unit > 10 and not zero else 1)

@@ -1,0 +1,198 @@
+"""Loading: a good pack is what it says; a bad one tells every problem, where, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qc.errors import PackError, Problem, UntrustedPackError
+from qc.packs import load_pack, trust_local
+from qc.packs.conditions import Says, Term
+from qc.packs.nodes import MAX_DEPTH, MAX_FILE_BYTES, read_yaml
+
+Spoil = Callable[[str, str], Path]
+
+
+def problems(path: Path) -> tuple[Problem, ...]:
+    with pytest.raises(PackError) as caught:
+        load_pack(path)
+    return caught.value.problems
+
+
+def test_a_good_pack_is_read_whole(folder: Path) -> None:
+    pack = load_pack(folder)
+    rule = pack.rules[0]
+    assert (pack.id, pack.version, pack.base, pack.coverage_floor) == ("small", "1.2.3", 100.0, 0.9)
+    assert rule.title["zh"] == "承诺"
+    assert rule.title["en"] == "Promise"
+    assert rule.where.endswith("rules.yaml:1:3")
+    assert isinstance(rule.when, Says)
+    assert rule.when.unless == (Term("pattern", r"\d+ ?(分钟|小时)"), Term("word", "今天下午"))
+    assert [case.verdict for case in rule.cases] == ["hit", "miss"]
+    assert trust_local(folder).signer == "local"
+
+
+def test_one_file_can_be_a_pack(folder: Path, tmp_path: Path) -> None:
+    head = (folder / "pack.yaml").read_text(encoding="utf-8")
+    rules = (folder / "rules.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "one.yaml"
+    indented = "\n".join("  " + line for line in rules.splitlines())
+    file.write_text(f"{head}lists:\n  times: [/\\d+小时/]\nrules:\n{indented}", encoding="utf-8")
+    assert load_pack(file).rules[0].id == "promise"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message", "hint"),
+    [
+        ("  why:", "  wy:", 3, "a rule has no key 'wy'", "did you mean 'why'?"),
+        ("certainty\n", "certanty\n", 4, "`dimension` cannot be 'certanty'", "did you mean 'certainty'?"),
+        ("medium", "middling", 5, "`severity` cannot be 'middling'", "use one of"),
+        ("points: -5", "points: minus five", 6, "`points` must be a number", "write it in digits"),
+        ("points: -5", "points: .nan", 6, "`points` must be a number", "write it in digits"),
+        ("who: agent", "who: agents", 8, "`who` cannot be 'agents'", "did you mean 'agent'?"),
+        ("says:", "say:", 8, "there is no condition here", "use one of"),
+        ("[尽快, 尽早]", "尽快，尽早", 9, "read as one phrase", "write [尽快, 尽早]"),
+        ("[尽快, 尽早]", "['…']", 9, "nothing that can be said", "write words"),
+        ("[尽快, 尽早]", "[]", 9, "`says` is empty", "write at least one"),
+        ("[尽快, 尽早]", "['/(?=a)b/']", 9, "looking ahead", "unless"),
+        ("[尽快, 尽早]", r"['/(a)\1/']", 9, "back reference", "write the words out"),
+        ("[尽快, 尽早]", "['/(a/']", 9, "not a pattern", "backslash"),
+        ("[尽快, 尽早]", "['/a*/']", 9, "matches where nothing is said", "neither"),
+        ("[尽快, 尽早]", "['/((a{100}){100}){100}/']", 9, "not a pattern", "repeat at most"),
+        ("[尽快, 尽早]", "['/(我们会|您好){900}/']", 9, "grows too large", "smaller"),
+        ("[尽快, 尽早]", r"['/\Aa/']", 9, "is not allowed", "^ and $"),
+        ("list: times", "list: time", 10, "there is no word list 'time'", "did you mean 'times'?"),
+        ("    unless:", "    need: 3\n    unless:", 10, "there are 2 words", "lower it"),
+        ("    unless:", "    in: first 15\n    unless:", 10, "`in` cannot be 'first 15'", "first 15 s"),
+        ("    unless:", "    silence: {longer_than: 8 s}\n    unless:", 10, "side by side", "all"),
+        ("    miss:\n      - agent: 三小时内\n", "", 12, "no `miss` case", "add a dialogue"),
+        ("- agent: 三小时内", "- agnt: 三小时内", 15, "no line 'agnt'", "did you mean 'agent'?"),
+        ("- agent: 三小时内", "- 三小时内", 15, "needs its speaker", "agent: …"),
+        (
+            "- agent: 三小时内",
+            "- |\n        agent: 好\n        pause: 3",
+            17,
+            "`pause` must be a length of time",
+            "write the unit",
+        ),
+        ("  points: -5", "  points: -5\n  points: -6", 7, "'points' is there twice", "keep one"),
+        ("en: Promise}", "en: Promise, kept}", 2, "no key 'kept'", "comma in quotes"),
+        ("id: promise", "id: Promise one", 1, "small letters", "for example"),
+        ("  points: -5", "  points: -5\n  valid_from: tomorrow", 7, "must be a date", "2026-11-30"),
+        ("  points: -5", "  points: -5\n  once_per: 60", 7, "length of time", "write the unit"),
+        ("  points: -5", "\tpoints: -5", 6, "not YAML", ""),
+        ("id: promise", "id: &a promise", 1, "anchors and aliases", "quote"),
+        ("id: promise", "id: !!python/object:os.system promise", 1, "tags (!)", "quote"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_what_to_write(
+    spoilt: Spoil, old: str, new: str, line: int, message: str, hint: str
+) -> None:
+    found = problems(spoilt(old, new))
+    assert any(p.line == line and message in p.message and hint in p.hint for p in found), [str(p) for p in found]
+    assert all(p.file.endswith((".yaml",)) and p.column >= 1 for p in found)
+
+
+def test_all_problems_are_told_at_once_in_file_order(spoilt: Spoil, folder: Path) -> None:
+    spoilt("medium", "hihg")
+    spoilt("who: agent", "who: agnet")
+    (folder / "pack.yaml").write_text(
+        (folder / "pack.yaml").read_text(encoding="utf-8").replace("1.2.3", "one"), encoding="utf-8"
+    )
+    (folder / "lists" / "times.yaml").write_text("- /(/\n", encoding="utf-8")
+    found = problems(folder)
+    assert [Path(p.file).name for p in found] == ["times.yaml", "pack.yaml", "rules.yaml", "rules.yaml"]
+    assert list(found) == sorted(found)
+
+
+def test_two_rules_with_one_id_name_each_other(folder: Path) -> None:
+    (folder / "b.yaml").write_text((folder / "rules.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    assert any("another rule 'promise' at" in p.message and "b.yaml:1:3" in p.message for p in problems(folder))
+
+
+def test_a_pack_of_a_newer_language_is_refused(folder: Path) -> None:
+    head = folder / "pack.yaml"
+    head.write_text(head.read_text(encoding="utf-8").replace("language: 1", "language: 2"), encoding="utf-8")
+    assert problems(folder)[0].hint == "update qc"
+
+
+def test_nothing_there_and_no_head_are_said_plainly(tmp_path: Path) -> None:
+    assert "no such pack" in problems(tmp_path / "none")[0].message
+    assert "no pack.yaml" in problems(tmp_path)[0].message
+    (tmp_path / "pack.yaml").write_text("", encoding="utf-8")
+    assert "empty" in problems(tmp_path)[0].message
+
+
+def test_a_pack_without_rules_is_refused(folder: Path) -> None:
+    (folder / "rules.yaml").unlink()
+    assert "no rules" in problems(folder)[0].message
+
+
+def test_a_link_out_of_the_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("- id: x\n", encoding="utf-8")
+    (folder / "z.yaml").symlink_to(secret)
+    assert any("outside the pack's folder" in p.message for p in problems(folder))
+
+
+def test_a_sealed_pack_is_not_trusted(tmp_path: Path) -> None:
+    with pytest.raises(UntrustedPackError):
+        trust_local(tmp_path / "theirs.qcpack")
+
+
+def test_a_trusted_pack_cannot_be_made_by_hand(folder: Path) -> None:
+    from qc.packs import TrustedPack
+
+    with pytest.raises(TypeError):
+        TrustedPack(load_pack(folder), "somebody", object())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a: &a [x, x]\nb: [*a, *a]\n",
+        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
+        b"a: 1\n---\nb: 2\n",
+        b"x" * (MAX_FILE_BYTES + 1),
+        b"a: \xff\xfe\n",
+        b"a: b: c\n",
+        b"{" * 5000,
+        b"- !ruby/object x\n",
+        b"a: \x00\n",
+        b"? - a\n: &x b\n",
+    ],
+)
+def test_hostile_yaml_is_one_clear_problem(data: bytes) -> None:
+    with pytest.raises(PackError) as caught:
+        read_yaml(data, "x.yaml")
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].hint
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_a_tree_or_a_problem(data: bytes) -> None:
+    try:
+        read_yaml(data, "x.yaml")
+    except PackError as error:
+        assert error.problems
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.recursive(
+        st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+            ["id", "when", "says", "cases", "hit", "miss", "agent", "all", "not", "silence", "in", "need", "rules", "title", "list"]
+        ), inner, max_size=4), max_leaves=12)
+)  # fmt: skip
+def test_any_shape_of_pack_is_problems_never_a_crash(data: object) -> None:
+    import json
+
+    from qc.packs import unflatten
+
+    with pytest.raises(PackError):
+        unflatten(json.dumps(data).encode())
