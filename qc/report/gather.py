@@ -58,7 +58,7 @@ def gather(store: Store, options: ReportOptions) -> ReportData:
         made_with=_made_with(transcripts.values()),
         totals=_totals(made, calls),
         whole=next((s for s in summaries if s["kind"] == "all"), None),
-        providers=tuple(s for s in summaries if s["kind"] == "provider"),
+        providers=tuple(sorted((s for s in summaries if s["kind"] == "provider"), key=lambda s: (s["name"] is None, s["id"]))),
         agents=tuple(agents.values()),
         calls=tuple(quoted.get(c.call_id, c) for c in made),
         rules={r.id: r for p in sorted(packs.values(), key=lambda p: _version_key(p.version)) for r in p.rules},

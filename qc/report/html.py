@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from qc.packs import SEVERITIES
 from qc.report.model import Call, Finding, ReportData, ReportOptions, Sound
 from qc.report.safe import safe_name, short, visible
-from qc.report.words import Words, clock, figure, percent, span
+from qc.report.words import Words, clock, figure, percent, span, when
 from qc.tables import MIN_CALLS
 from qc.version import VERSION
 
@@ -188,10 +188,11 @@ def _environment() -> Environment:
         percent=percent,
         short=short,
         points=points,
-        place=lambda value, base: f"{_share(value, base):.2f}",
-        stretch=lambda low, high, base: f"{max(_share(high, base) - _share(low, base), 0.8):.2f}",
+        stretch=_stretch,
+        when=when,
         number=lambda value: "" if value is None else repr(float(value)),
-        severity_rank=lambda s: SEVERITIES.index(s) if s in SEVERITIES else -1,
+        severity_rank=lambda rule: -1 if rule.points > 0 else SEVERITIES.index(rule.severity),
+        signed=_signed,
         anchor=lambda call_id: safe_name("call", call_id),
         version=VERSION,
         min_calls=MIN_CALLS,
@@ -210,6 +211,15 @@ def points(finding: Finding) -> str:
 def _signed(value: float) -> str:
     text = figure(value).removesuffix(".0")
     return f"+{text}" if value > 0 else text
+
+
+def _stretch(low: float, high: float, base: float) -> Any:
+    """`x` and `width` of a bar's part, as attributes: never too thin to see, never past the end."""
+    from markupsafe import Markup
+
+    first, last = _share(low, base), _share(high, base)
+    width = max(last - first, 1.0)
+    return Markup('x="{:.2f}" width="{:.2f}"').format(min(first, 100 - width), width)
 
 
 def _share(value: float, base: float) -> float:

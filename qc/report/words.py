@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from qc.report.model import LANGS
+
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
 
 WORDS: dict[str, tuple[str, str]] = {
     "html_lang": ("zh-CN", "en"),
@@ -108,8 +111,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "role_column": ("说话人", "Speaker"),
     "turn": ("第几句", "Turn"),
     "more_evidence": ("另有 {n} 处，见表格文件。", "{n} more places; see the spreadsheet."),
+    "bonus": ("加分", "Bonus"),
     "times": ("{n} 次", "{n} times"),
-    "clause": ("合同条款", "Clause"),
+    "clause_is": ("合同条款：{clause}", "Clause: {clause}"),
+    "undecided_because": ("没有结论的原因：{why}", "Why it is undecided: {why}"),
     "heard_share": ("该规则的检查范围里，语音听清了 {share}。", "{share} of the speech in the rule's window was heard."),
     "score_unsure": (
         "未定规则按命中算得 {worst}，按未命中算得 {best}",
@@ -214,7 +219,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "severity_low": ("轻微", "Low"),
     "severity_medium": ("一般", "Medium"),
     "severity_high": ("严重", "High"),
-    "severity_critical": ("致命", "Critical"),
+    "severity_critical": ("重大", "Critical"),
     "verdict_hit": ("命中", "Hit"),
     "verdict_undecided": ("未定", "Undecided"),
     "yes": ("是", "yes"),
@@ -407,6 +412,11 @@ def clock(ms: int | None) -> str:
     seconds = ms // 1000
     hours, rest = divmod(seconds, 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60:02d}:{rest % 60:02d}"
+
+
+def when(text: str) -> str:
+    """A time as the call list gives it; ISO 8601 without its T, seconds and zone."""
+    return _ISO.sub(r"\1 \2", text) if _ISO.fullmatch(text) else text
 
 
 def figure(value: float | None, digits: int = 1) -> str:

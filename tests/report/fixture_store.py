@@ -6,6 +6,7 @@ Findings are written as `scan` writes them, with evidence cut out of the turns; 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import struct
 import wave
@@ -178,12 +179,12 @@ def evidence_of(turns: list[dict[str, Any]], words: str | None) -> list[dict[str
     if words is None:
         return [{**empty, "role": "agent", "start_ms": 0, "end_ms": 15_000}]
     if words == "gap":
-        gaps = [(b["start_ms"] - a["end_ms"], a["end_ms"], b["start_ms"]) for a, b in zip(turns, turns[1:], strict=False)]
+        gaps = [(b["start_ms"] - a["end_ms"], a["end_ms"], b["start_ms"]) for a, b in itertools.pairwise(turns)]
         _, start, end = max(gaps)
         return [{**empty, "role": "agent", "start_ms": start, "end_ms": end}]
     out = []
     for t in turns:
-        at = t["text"].find(words)
+        at = t["text"].find(words) if t["role"] == "agent" or words != "尽快" else -1
         while at >= 0:
             where = {"char_start": at, "char_end": at + len(words), "quote": words}
             times = {"start_ms": t["start_ms"] + 250 * at, "end_ms": t["start_ms"] + 250 * (at + len(words))}
