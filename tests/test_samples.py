@@ -14,9 +14,14 @@ import pytest
 
 from qc.audio import Audio, decode
 from qc.errors import AudioError
+from qc.packs.trust import trust_local
+from qc.progress import Silent
+from qc.scan import ScanOptions, scan
+from qc.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "audio_samples"
+PACK = ROOT / "rules" / "ecommerce-zh"
 CODECS = {"pcm_alaw", "pcm_mulaw", "pcm_s16le", "gsm_ms", "mp3", "aac", "opus", "amr_nb", "flac"}
 NO_RECORDING = {"calls.csv", "truth.jsonl", "README.md"}
 TRUTH: list[dict[str, Any]] = [json.loads(line) for line in (SAMPLES / "truth.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -169,3 +174,60 @@ def test_one_provider_is_better_than_the_others(call_list: list[dict[str, str]])
     provider = {r["call_id"]: r["provider"] for r in call_list}
     bad = Counter(provider[r["call_id"]] for r in TRUTH if r["listed"] for p in planted(r, "hit") if p != "praised-by-customer")
     assert bad["云帆客服"] * 3 < bad["恒信外包"] < bad["迅达服务"]
+
+
+# ------------------------------------------------------------------ the truth against the starter pack
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Findings of the starter pack on the truth's own words, by call id: what a recogniser that hears all would give."""
+    store = Store(tmp_path_factory.mktemp("truth"))
+    store.append("transcripts", [transcript(row) for row in TRUTH if row["codec"]])
+    scan(store, [trust_local(PACK)], ScanOptions(), Silent())
+    return {row["call_id"]: row for row in store.read("findings").to_pylist()}
+
+
+def transcript(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `transcripts` that holds the truth. In a mono call nobody knows who speaks."""
+    mono = row["channels"] == 1
+    turns = [t | {"channel": 0, "role": "unknown"} if mono else t for t in row["turns"]]
+    return {
+        "call_id": row["call_id"],
+        "status": "ok",
+        "source": "audio",
+        "channels": row["channels"],
+        "duration_ms": row["duration_ms"],
+        "warnings": ["truncated"] if "ends early" in row["notes"] else [],
+        "spans": [{k: t[k] for k in ("channel", "role", "start_ms", "end_ms")} | {"heard": True} for t in turns],
+        "turns": [t | {"turn": n, "flags": []} for n, t in enumerate(turns)],
+    }
+
+
+def of(finding: dict[str, Any], verdict: str) -> set[str]:
+    return {v["rule"] for v in finding["verdicts"] if v["verdict"] == verdict}
+
+
+def test_every_rule_of_the_starter_pack_is_planted_with_a_near_miss() -> None:
+    rules = set(trust_local(PACK).pack.by_id)
+    assert set().union(*(planted(r, "hit") for r in TRUTH)) == rules
+    assert set().union(*(planted(r, "miss") for r in TRUTH)) == rules
+
+
+@pytest.mark.parametrize("row", [r for r in TRUTH if r["codec"]], ids=lambda r: r["file"])
+def test_the_pack_hits_exactly_what_is_planted(row: dict[str, Any], verdicts: dict[str, dict[str, Any]]) -> None:
+    finding = verdicts[row["call_id"]]
+    assert finding["status"] == "ok", finding["message"]
+    assert of(finding, "hit") == planted(row, "hit")
+    assert planted(row, "undecided") <= of(finding, "undecided")
+
+
+def test_the_evidence_of_a_hit_is_the_planted_line_and_never_a_near_miss(verdicts: dict[str, dict[str, Any]]) -> None:
+    for row in TRUTH:
+        if not row["codec"]:
+            continue
+        evidence: dict[str, set[int]] = {}
+        for v in verdicts[row["call_id"]]["verdicts"]:
+            if v["verdict"] == "hit":
+                evidence[v["rule"]] = {e["turn"] for e in v["evidence"] if e["turn"] is not None}
+        for p in row["planted"]:
+            if p["turn"] is not None and evidence.get(p["rule"]):  # a silence lies between turns
+                assert (p["turn"] in evidence[p["rule"]]) == (p["verdict"] == "hit"), (row["call_id"], p)
