@@ -80,9 +80,7 @@ def _heard(transcript: dict | None, turn: dict | None) -> str:
     heard = []
     for t in transcript["turns"] or []:
         middle = (t["start_ms"] + t["end_ms"]) / 2
-        if transcript["channels"] == 2 and t["channel"] != turn["channel"]:
-            continue
-        if _touch({"start_ms": middle, "end_ms": middle}, turn):
+        if t["channel"] == turn["channel"] and _touch({"start_ms": middle, "end_ms": middle}, turn):
             heard.append(t["text"] + "".join(f"[{f}]" for f in t["flags"] or []))
     return " | ".join(heard)
 
@@ -117,9 +115,8 @@ def errors(said: str, heard: str) -> int:
 def channel_errors(truth: dict, transcript: dict) -> tuple[int, int]:
     """(errors, characters said), channel by channel in the order of time. Quarantined turns count as not heard."""
     wrong = total = 0
-    both = transcript["channels"] == 2
-    for channel in (0, 1) if both else (0,):
-        said = plain("".join(t["text"] for t in truth["turns"] if not both or t["channel"] == channel))
+    for channel in range(transcript["channels"]):
+        said = plain("".join(t["text"] for t in truth["turns"] if t["channel"] == channel))
         turns = [t for t in transcript["turns"] or [] if t["channel"] == channel and not t["flags"]]
         wrong += errors(said, plain("".join(t["text"] for t in turns)))
         total += len(said)
@@ -136,7 +133,7 @@ def compare(truths: list[dict], findings: dict[str, dict], transcripts: dict[str
         finding, transcript = findings.get(truth["call_id"]), transcripts.get(truth["call_id"])
         outcomes += judge(truth, finding, transcript)
         alarms += false_alarms(truth, finding)
-        if transcript and transcript["status"] == "ok" and truth["turns"]:
+        if transcript and transcript["status"] == "ok" and truth["turns"] and not truth["duplicate_of"]:
             for key in (truth["codec"], "all"):
                 for i, n in enumerate(channel_errors(truth, transcript)):
                     cer[key][i] += n

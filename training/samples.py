@@ -255,7 +255,10 @@ def make(script: Script) -> Made:
     data = encode(line, script.codec)
     decoded, rate_hz = decode(data)
     late = delay_ms(line, decoded, rate_hz) if np.any(decoded) else 0
-    turns = tuple(replace(t, start_ms=t.start_ms + late, end_ms=t.end_ms + late) for t in signal.turns)
+    turns = tuple(
+        replace(t, channel=min(t.channel, len(decoded) - 1), start_ms=t.start_ms + late, end_ms=t.end_ms + late)
+        for t in signal.turns
+    )
     listed_ms = decoded.shape[1] * 1000 // rate_hz
     note = _note(script)
     if "truncate_after" in script.options:
