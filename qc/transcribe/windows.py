@@ -15,6 +15,12 @@ from qc.transcribe.speech import FRAME_MS
 if TYPE_CHECKING:
     import numpy as np
 
+# The detector's probability rises and falls late; measured on speech of known times at telephone quality: by 41 and 121 ms
+# in the median, which these frames of 32 ms take back.
+_STARTS_LATE = 1
+_ENDS_LATE = 3
+_SHORTEST = 2
+
 
 @dataclass(frozen=True)
 class SpeechOptions:
@@ -26,7 +32,7 @@ class SpeechOptions:
     threshold: float = 0.3
     min_silence_ms: int = 350
     min_speech_ms: int = 96
-    pad_ms: int = 200
+    pad_ms: int = 250
     max_ms: int = 28_000
 
 
@@ -45,8 +51,7 @@ def find_spans(probabilities: np.ndarray, channel: int, duration_ms: int, option
     """Stretches of one channel, in order, from float32 [n_frames] of speech probabilities. They never overlap."""
     raw = _stretches(probabilities, options)
     cut = [piece for stretch in raw for piece in _split(probabilities, stretch, options.max_ms // FRAME_MS)]
-    tight = [(a * FRAME_MS, min(b * FRAME_MS, duration_ms)) for a, b in cut]
-    tight = [(a, b) for a, b in tight if b > a]
+    tight = _without_lag(cut, duration_ms)
     spans = []
     for index, (start, end) in enumerate(tight):
         before = tight[index - 1][1] if index else 0
@@ -55,6 +60,17 @@ def find_spans(probabilities: np.ndarray, channel: int, duration_ms: int, option
         last = min(end + options.pad_ms, (end + after) // 2 if index + 1 < len(tight) else duration_ms)
         spans.append(Span(channel, start, end, first, last))
     return spans
+
+
+def _without_lag(stretches: list[tuple[int, int]], duration_ms: int) -> list[tuple[int, int]]:
+    """Frames as (start, end) in ms, freed of the detector's lag; stretches never touch those before them, and none is empty."""
+    tight: list[tuple[int, int]] = []
+    for first, last in stretches:
+        start = max((first - _STARTS_LATE) * FRAME_MS, tight[-1][1] if tight else 0)
+        end = min(max(last - _ENDS_LATE, first + _SHORTEST) * FRAME_MS, duration_ms)
+        if end > start:
+            tight.append((start, end))
+    return tight
 
 
 def _stretches(probabilities: np.ndarray, options: SpeechOptions) -> list[tuple[int, int]]:
