@@ -64,6 +64,6 @@ def test_hits_do_not_hang_on_one_character_of_punctuation_or_script(pack: Pack) 
 def test_the_first_dimension_tells_a_promise_with_a_time_from_one_without() -> None:
     """The people who ran the service gave this example: the reason why the pack exists."""
     rule = PACKS["ecommerce-zh"].by_id["promise-without-time"]
-    said = {line.text: case.verdict for case in rule.cases for line in case.lines}
+    said = {c.lines[0].text: c.verdict for c in rule.cases if len(c.lines) == 1 and c.lines[0].what == "agent"}
     assert said["我们会尽快联系商家"] == "hit"
     assert said["我们将联系商家并在3小时内电话回复您"] == "miss"

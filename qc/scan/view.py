@@ -163,15 +163,11 @@ def digest(row: Mapping[str, Any]) -> str:
 
 
 def view(row: Mapping[str, Any], *, confidence_floor: float | None = None, meta: Mapping[str, str | None] | None = None) -> Call:
-    """The call of a `transcripts` row. Linear in its text."""
+    """The call of a `transcripts` row. Linear in its text. Raises ValueError for speech without times among turns with times."""
     listed = row.get("turns") or []
     timed = all(t["start_ms"] is not None and t["end_ms"] is not None for t in listed)
     turns = tuple(_turn(t, i, timed, confidence_floor) for i, t in enumerate(listed))
-    spans = tuple(
-        Span(s["role"] or "unknown", s["channel"], s["start_ms"], s["end_ms"], bool(s["heard"]))
-        for s in row.get("spans") or []
-        if timed
-    )
+    spans = tuple(_span(s) for s in row.get("spans") or []) if timed else ()
     if not spans:
         spans = tuple(Span(t.role, t.channel, t.start_ms, max(t.end_ms, t.start_ms + 1), t.reliable) for t in turns)
     return Call(
@@ -183,6 +179,12 @@ def view(row: Mapping[str, Any], *, confidence_floor: float | None = None, meta:
         silent=_silent(turns, spans),
         meta=meta,
     )
+
+
+def _span(span: Mapping[str, Any]) -> Span:
+    if span["start_ms"] is None or span["end_ms"] is None:
+        raise ValueError("a stretch of speech has no times")
+    return Span(span["role"] or "unknown", span["channel"], span["start_ms"], span["end_ms"], bool(span["heard"]))
 
 
 def _turn(turn: Mapping[str, Any], index: int, timed: bool, floor: float | None) -> Turn:
