@@ -141,7 +141,7 @@ class Call:
     @property
     def mono(self) -> bool:
         """Both speakers are on one channel, so that roles had to be guessed."""
-        return "mono" in self.warnings
+        return bool({"mono", "same_channels"} & set(self.warnings))
 
 
 @dataclass(frozen=True)

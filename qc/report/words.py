@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from qc.packs.reasons import WHY
 from qc.report.model import LANGS
 
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
@@ -22,7 +23,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "version": ("版本", "version"),
     "unassigned": ("未分配", "Unassigned"),
     "unassigned_agent": ("未分配坐席", "Unassigned agent"),
-    "not_scored_yet": ("还没有通话得分。", "No call has a score yet."),
     "not_scanned_yet": (
         "还没有用规则包扫描过通话。先运行 qc scan，再运行 qc score。",
         "No call was scanned with a rule pack yet. Run qc scan, then qc score.",
@@ -71,7 +71,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "points": ("分值", "Points"),
     "points_value": ("{n} 分", "{n} points"),
     "rate": ("每百通命中", "Per 100 calls"),
-    "rate_note": ("每百通命中及其 95% 区间", "Hits per 100 decided calls, with their 95% interval"),
     "hit_calls": ("命中通话", "Calls hit"),
     "undecided_calls": ("未定通话", "Undecided"),
     "no_rules_hit": ("没有规则命中。", "No rule hit."),
@@ -79,7 +78,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "search_hint": ("姓名、工号或服务商", "Name, id or provider"),
     "found_rows": ("显示 {n} 行", "{n} rows shown"),
     "sort_by": ("按“{column}”排序", "Sort by {column}"),
-    "agent_page": ("查看坐席页", "open the agent's page"),
     "score_bar": ("得分 {worst} 至 {best}，95% 区间 {low} 至 {high}", "score {worst} to {best}, 95% interval {low} to {high}"),
     "score_bar_short": ("得分 {worst} 至 {best}", "score {worst} to {best}"),
     # -- agent page
@@ -114,7 +112,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "bonus": ("加分", "Bonus"),
     "times": ("{n} 次", "{n} times"),
     "clause_is": ("合同条款：{clause}", "Clause: {clause}"),
-    "undecided_because": ("没有结论的原因：{why}", "Why it is undecided: {why}"),
+    "undecided_because": ("没有结论的原因：{why}。", "Why it is undecided: {why}."),
     "heard_share": ("该规则的检查范围里，语音听清了 {share}。", "{share} of the speech in the rule's window was heard."),
     "score_unsure": (
         "未定规则按命中算得 {worst}，按未命中算得 {best}",
@@ -128,7 +126,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "window": ("检查范围 {start} – {end}", "Looked at {start} – {end}"),
     "quarantined": ("识别不可信，不参与判断", "not trusted, takes no part in verdicts"),
     "play": ("播放 {call}，从 {time} 开始", "Play {call} from {time}"),
-    "play_short": ("播放", "Play"),
     "player": ("录音播放器", "Recording player"),
     "now_playing": ("正在播放", "Playing"),
     "close_player": ("关闭播放器", "Close player"),
@@ -159,7 +156,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "warnings": ("提示", "Notes"),
     # -- notes, downloads, footer
     "downloads": ("下载", "Downloads"),
-    "spreadsheet": ("电子表格", "Spreadsheet"),
     "how_to_read": ("怎么看这份报告", "How to read this report"),
     "note_interval": (
         "得分是一个区间：没听清而无法判断的规则，按命中计得到低的一端，按未命中计得到高的一端。两端相同就只写一个数。",
@@ -195,12 +191,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "sheet_failures": ("失败", "Failures"),
     "summary": ("汇总", "Summary"),
     "value": ("值", "Value"),
-    "item": ("项目", "Item"),
     "cut_rows": (
         "本表超出电子表格的行数上限，只有前 {n} 行；全部数据见 CSV 或 JSON。",
         "More rows than a spreadsheet holds: the first {n} are here, all are in the CSV and JSON.",
     ),
-    "choose_language": ("请选择语言", "Choose a language"),
     "worst": ("最低得分", "Worst score"),
     "best": ("最高得分", "Best score"),
     "mean_worst": ("平均最低", "Mean worst"),
@@ -319,26 +313,6 @@ REASONS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
 }
 """Failures by reason: (what happened, what to do), each (Chinese, English)."""
 
-WHYS: dict[str, tuple[str, str]] = {
-    "not_heard": ("检查范围里有一部分语音没有听清。", "Part of the speech in the rule's window was not heard."),
-    "no_speech": (
-        "这一方的声道上完全没有语音，不能证明他没有说。",
-        "The speaker's channel carries no speech at all, which proves nothing.",
-    ),
-    "unknown_role": ("话说了，但分不清是谁说的。", "It was said, but who said it is not known."),
-    "unless_not_heard": (
-        "话说了，但紧挨着、可能免责的那部分没有听清。",
-        "It was said, but what was said beside it, which may excuse it, was not heard.",
-    ),
-    "truncated": ("录音中断，后面的内容不得而知。", "The recording breaks off; what came after is not known."),
-    "no_times": ("文字没有时间信息，无法检查。", "The transcript has no times."),
-    "applies_unknown": (
-        "通话清单没有写明，不知道这条规则是否适用。",
-        "The call list does not say whether the rule applies to this call.",
-    ),
-}
-"""Why a verdict is undecided, by the word that the scan gives."""
-
 WARNINGS: dict[str, tuple[str, str]] = {
     "truncated": ("录音中断", "recording breaks off"),
     "damaged": ("录音有损坏", "damaged in parts"),
@@ -352,6 +326,8 @@ WARNINGS: dict[str, tuple[str, str]] = {
     "time_jump": ("录音时间有跳跃", "clock jumps"),
     "more_streams": ("文件含多条音轨", "several audio streams"),
     "agent_channel_missing": ("没有指定的坐席声道", "agent's channel missing"),
+    "crosstalk": ("声道 {n} 有串音", "crosstalk on channel {n}"),
+    "same_channels": ("两个声道内容相同", "both channels are the same"),
     "bad_lines": ("{n} 行无法读取", "{n} lines not read"),
     "no_times": ("没有时间信息", "no times"),
     "unmapped_speaker": ("说话人 {n} 没有角色", "speaker {n} has no role"),
@@ -387,8 +363,7 @@ class Words:
 
     def why(self, word: str) -> str:
         """Why a verdict is undecided."""
-        head, _, rest = word.partition(":")
-        return WHYS[head][self._index].format(n=rest) if head in WHYS else word
+        return self.text(WHY[word]) if word in WHY else word
 
     def warning(self, word: str) -> str:
         """A warning of a transcript."""

@@ -322,7 +322,7 @@ EVIL = (
     "</mark></script><img src=x onerror=alert(1)>",
     "@SUM(1+1)|cmd",
     "%2e%2e/%00",
-    "长" * 5000,
+    "长" * 700,
     "' or 1=1 --",
 )
 
