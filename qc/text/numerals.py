@@ -5,24 +5,28 @@ Policy (what a recogniser writes is chance, so both the rule's words and the cal
   2. Numbers with units (十百千万亿, 两 before a unit): their value. 二十四 → 24, 三百五 → 350, 一万二 → 12000, 3万 → 30000.
   3. One digit alone (or 十, 两): only before a measure word (三小时, 两天, 一个) or after 第, 周, 星期. So 一下, 一定, 统一,
      万一, 三心二意, 二维码 stay words. 一点 is a number after 上午, 下午, … alone; 十分 only before 钟 or after 点.
-  4. 百分之三十 → 30%, 百分之百 → 100%. 三点五 → 3.5 where no 分 follows. 15:30 → 15点30. 1,000 → 1000.
+  4. 百分之三十 → 30%, 百分之百 → 100%. 三点五 → 3.5 where no 分 follows, 1.5万 → 15000. 15:30 → 15点30. 1,000 → 1000.
 English number words stay words.
 """
 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 DIGITS = {c: str(i) for i, c in enumerate("零一二三四五六七八九")} | {"〇": "0", "幺": "1", "两": "2"}
 _SMALL = {"十": 10, "百": 100, "千": 1000}
 _LARGE = {"万": 10_000, "亿": 100_000_000}
 _MEASURES = (
-    "个|位|名|天|日|号|小时|分钟|刻钟|点|分|秒|次|遍|回|趟|年|月|周|星期|礼拜|季度|元|块|毛|角|件|单|份|条|张|箱|包|袋|盒|瓶|台|部|只|双|套"
+    "个|位|名|人|天|日|号|小时|分钟|刻钟|点|分|秒|次|遍|回|趟|年|月|周|星期|礼拜|季度|元|块|毛|角|件|单|份|条|张|箱|包|袋|盒|瓶|台|部|只|双|套"
     "|家|层|楼|折|倍|岁|斤|公斤|千克|克|吨|米|厘米|毫米|公里|里|升|毫升|成|股|句|项|种|类|步|页|届|期|批|代|级|星|格|万|亿|百|千"
 )
 _AFTER = ("第", "周", "星期", "礼拜", "拜")
 _TIME_BEFORE = ("上午", "下午", "中午", "晚上", "早上", "凌晨", "傍晚", "今晚", "明晚", "明早", "天", "号")
 _RUN = re.compile(r"[0-9零〇一二三四五六七八九十百千万亿两幺]+")
+_DECIMAL = re.compile(r"([0-9]{1,9})\.([0-9]{1,6})([万亿])")
+_TOKEN = re.compile(f"{_DECIMAL.pattern}|[0-9]+\\.[0-9]+|{_RUN.pattern}")
+_SPOKEN_DECIMALS = re.compile(r"点([零〇一二三四五六七八九]+)([万亿]?)(?![0-9十百千分刻半])")
 _MEASURE = re.compile(_MEASURES)
 _READ_OUT = re.compile(r"[零〇一二三四五六七八九幺]{2,}")
 _CARDINAL = re.compile(
@@ -36,10 +40,14 @@ def replacements(text: str) -> list[tuple[int, int, str]]:
     """What to replace in `text`: (start, end, new text), in order, without overlaps. `text` is folded (simplified, half width)."""
     found: list[tuple[int, int, str]] = []
     position = 0
-    for match in _RUN.finditer(text):
-        if match.start() < position:
-            continue
+    for match in _TOKEN.finditer(text):
         start, end = match.span()
+        if start < position:
+            continue
+        if "." in match.group():
+            if match.group(3):
+                found.append((start, end, _times(match.group(1), match.group(2), match.group(3))))
+            continue
         percent = _percent(text, start)
         if percent is not None:
             found.append(percent)
@@ -53,8 +61,16 @@ def replacements(text: str) -> list[tuple[int, int, str]]:
     return [piece for piece in found if text[piece[0] : piece[1]] != piece[2]]
 
 
+def _times(whole: str, decimals: str, unit: str) -> str:
+    """1.5万 as 15000."""
+    value = Decimal(f"{whole}.{decimals}" if decimals else whole) * (_LARGE[unit] if unit else 1)
+    return format(value.normalize(), "f")
+
+
 def _percent(text: str, start: int) -> tuple[int, int, str] | None:
-    """百分之三十 as 30%, where the run at `start` is its 百."""
+    """百分之三十 as 30%, 百分百 as 100%, where the run at `start` is its first 百."""
+    if text.startswith("百分百", start):
+        return start, start + 3, "100%"
     if not text.startswith("百分之", start):
         return None
     after = _RUN.match(text, start + 3)
@@ -64,7 +80,10 @@ def _percent(text: str, start: int) -> tuple[int, int, str] | None:
     if words == "百":
         return start, after.end(), "100%"
     value = words if words.isascii() else _value(words)
-    return None if value is None else (start, after.end(), f"{value}%")
+    if value is None:
+        return None
+    (_, end, number), _ = _with_decimals(text, (start + 3, after.end(), str(value)))
+    return start, end, number + "%"
 
 
 def _pieces(text: str, start: int, end: int) -> list[tuple[int, int, str]]:
@@ -145,10 +164,12 @@ def _single(text: str, position: int) -> str | None:
 def _with_decimals(text: str, piece: tuple[int, int, str]) -> tuple[tuple[int, int, str], int]:
     """三点五 as 3.5: the piece with what follows it, and where to go on."""
     start, end, value = piece
-    more = re.compile(r"点([零〇一二三四五六七八九]+)(?![0-9十百千分刻半])").match(text, end)
+    more = _SPOKEN_DECIMALS.match(text, end)
     if more is None or not value.isdigit() or text[max(0, start - 2) : start].endswith(_TIME_BEFORE):
         return piece, end
-    return (start, more.end(), value + "." + "".join(DIGITS[c] for c in more.group(1))), more.end()
+    decimals = "".join(DIGITS[c] for c in more.group(1))
+    number = _times(value, decimals, more.group(2)) if more.group(2) else f"{value}.{decimals}"
+    return (start, more.end(), number), more.end()
 
 
 def _value(words: str) -> int | None:
