@@ -139,7 +139,7 @@ def _find(
     for row, channel in enumerate(loud):
         tones = find_tones(audio.samples[channel])
         warnings += [f"{kind}:{channel}" for kind in sorted({t.kind for t in tones}, reverse=True)]
-        spans = find_spans(probabilities[row], channel, audio.duration_ms, speech)
+        spans = find_spans(probabilities[row], frame_dbfs(audio.samples[channel]), channel, audio.duration_ms, speech)
         found += [(s, _share(probabilities[row], s)) for s in spans if not _is_tone(s, probabilities[row], tones)]
     if not found:
         warnings.append("no_speech")

@@ -21,7 +21,7 @@ from qc.transcribe.options import TranscribeOptions
 
 _LEFT_OUT = frozenset({"pseudo_speech", "loop", "prompt_echo"})
 _NAMES = {"agent": "Agent", "customer": "Customer", "system": "System", "unknown": "Speaker"}
-_MAX_NAME = 120
+_MAX_NAME = 180  # bytes
 
 
 def _spoken(row: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
@@ -132,4 +132,4 @@ def _place(call: Mapping[str, Any], folder: Path | None) -> Path:
 
 def _safe(name: str) -> str:
     kept = "".join(c if c.isprintable() and c not in '<>:"|?*/\\' else "_" for c in name)
-    return kept[:_MAX_NAME] or "_"
+    return kept.encode("utf-8", "replace")[:_MAX_NAME].decode("utf-8", "ignore") or "_"

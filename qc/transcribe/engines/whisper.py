@@ -7,6 +7,7 @@ little. Only windows of one call share a batch, in order, so the figures never d
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -133,7 +134,9 @@ def _vocabulary(model: Any, language: str) -> tuple[Any, _Vocabulary]:
     options = DecodingOptions(
         language=language, task="transcribe", prompt=PROMPTS.get(language) or None, without_timestamps=True, fp16=False
     )
-    task = DecodingTask(model, options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # whisper leaves its vocabulary file to the garbage collector
+        task = DecodingTask(model, options)
     tokenizer = task.tokenizer
     return tokenizer, _Vocabulary(
         initial=tuple(task.initial_tokens),
