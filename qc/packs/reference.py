@@ -188,6 +188,8 @@ _MEANING = {
   数字要和量词一起写（三小时，不要只写三）。数字不会被切断：「4小时」不会落在「24小时」里；英文单词也不会被切断。
 - 模式：写在两条斜线之间，`/\\d+ ?(分钟|小时)/`，RE2 语法，不分大小写，`^` 和 `$` 是一句话的头尾。模式看到的是规范形式：
   数字是阿拉伯数字，汉字之间没有标点，英文单词之间一个空格，撇号去掉（don't 是 dont）。不许前后断言和反向引用。
+  常用的只有这几样：`.` 任意一个字，`(甲|乙)` 甲或乙，`[您你]` 您或你，`?` 前面这个可有可无，`.{0,3}` 最多三个任意的字，`\\d+` 一个数。
+  识别偶尔错一个字，`/爱.不退/` 就不怕。
 - 词表：`says: {list: greetings}` 用 `lists/greetings.yaml` 里的词；也可以混写 `says: [您好, list: greetings]`。
 - 一句话里几个词有重叠，取最左、最长的一个。
 """,
@@ -208,7 +210,8 @@ is a hit, else one undecided makes it undecided, and `not` undecided is undecide
   never cut: 4小时 is not in 24小时, «rude» is not in «intruder».
 - Patterns stand between slashes, `/\\d+ ?(分钟|小时)/`: RE2 syntax, any case, `^` and `$` are the ends of a turn. A pattern sees
   the normal form: Arabic digits, no punctuation between Chinese characters, one space between English words, no apostrophes
-  (don't is dont). No look-around, no back references.
+  (don't is dont). No look-around, no back references. These few go a long way: `.` any one character, `(a|b)` either,
+  `[您你]` one of these, `?` the one before may be missing, `.{0,3}` up to three characters, `\\d+` a number.
 - Lists: `says: {list: greetings}` takes the words of `lists/greetings.yaml`; mixed: `says: [hello, list: greetings]`.
 - Where words overlap in a turn, the leftmost longest counts.
 """,
