@@ -255,7 +255,12 @@ SUMMARIES = Table(
         Field("coverage", "float64", "Heard speech ÷ detected speech over the calls.", unit="0 to 1"),
         Field("mean_worst", "float64", "Mean of the calls' worst scores.", unit="points"),
         Field("mean_best", "float64", "Mean of the calls' best scores.", unit="points"),
-        Field("low", "float64", "Lower end of the 95 % interval of the mean; null below the minimum of calls.", unit="points"),
+        Field(
+            "low",
+            "float64",
+            "Lower end of the 95 % interval of the mean; null below the minimum of calls, and where all scores are equal.",
+            unit="points",
+        ),
         Field("high", "float64", "Upper end.", unit="points"),
         Field("fatal", "int32", "Calls with a fatal hit."),
         _structs(

@@ -9,6 +9,7 @@ import typer
 
 from qc.cli import console
 from qc.errors import Exit, StoreError
+from qc.tables import MIN_CALLS
 
 
 def score(
@@ -19,7 +20,8 @@ def score(
     """Score every scanned call, agent and provider; print providers and agents with their intervals.
 
     A score is an interval: rules that could not be decided count as hits at its lower end and as misses at its upper
-    end. The 95 % interval also owns that only so many calls were seen; below 5 scored calls there is none. Scores are
+    end. The 95 % interval also owns that only so many calls were seen; below 5 scored calls, or where all
+    scores are alike, there is none. Scores are
     made anew each time from the findings. Exits 3 when some calls failed and have no score.
 
     Example:  qc score --store qc-store
@@ -47,7 +49,7 @@ _COLUMNS = ("calls", "scored", "failed", "undecided", "heard", "mean score", "95
 
 def _print(summaries: list[dict[str, Any]], top: int) -> None:
     whole = next(s for s in summaries if s["kind"] == "all")
-    providers = [s for s in summaries if s["kind"] == "provider"]
+    providers = sorted((s for s in summaries if s["kind"] == "provider"), key=lambda s: (s["name"] is None, s["id"]))
     agents = [s for s in summaries if s["kind"] == "agent"]
     agents.sort(key=lambda s: (s["mean_worst"] is None, s["mean_worst"] or 0.0, s["id"]))
     title = f"{whole['pack_id']} {whole['pack_version']}"
@@ -72,9 +74,9 @@ def _figures(s: dict[str, Any]) -> tuple[str, ...]:
         f"{s['scored']:,}",
         f"{s['failed']:,}",
         f"{s['undecided']:,}",
-        "–" if s["coverage"] is None else f"{s['coverage']:.0%}",
+        "–" if s["coverage"] is None else f"{s['coverage']:.1%}",
         _interval(s["mean_worst"], s["mean_best"], "–"),
-        _interval(s["low"], s["high"], "not enough calls"),
+        _interval(s["low"], s["high"], "not enough calls" if s["scored"] < MIN_CALLS else "all alike"),
         f"{s['fatal']:,}",
     )
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from qc.packs import SEVERITIES
 from qc.report.model import Call, Finding, ReportData, ReportOptions, Sound
 from qc.report.safe import safe_name, short, visible
+from qc.report.sheets import rules_by_hits
 from qc.report.words import Words, clock, figure, percent, span, when
 from qc.tables import MIN_CALLS
 from qc.version import VERSION
@@ -60,15 +61,13 @@ def agent_href(agent_id: str) -> str:
 
 def _index(pages: Pages, lang: str) -> str:
     data = pages.data
-    order = {rule: i for i, rule in enumerate(data.rules)}
-    rules = sorted(data.whole["rules"] if data.whole else [], key=lambda r: (-r["hits"], -r["undecided"], order[r["rule"]]))
     agents = sorted(data.agents, key=lambda a: (a["mean_worst"] is None, a["mean_worst"] or 0.0, a["id"]))
     return _render(
         "index.html",
         pages,
         lang,
         here="index.html",
-        rules=rules,
+        rules=rules_by_hits(data, data.whole["rules"] if data.whole else ()),
         agents=[{"href": agent_href(a["id"]), "name": a["name"], "code": agent_code(a["id"]), "row": a} for a in agents],
         downloads=[(name, f"../{href}") for name, href in pages.downloads],
     )
@@ -92,7 +91,7 @@ def _agent(pages: Pages, lang: str, row: Mapping[str, Any], calls: list[Call]) -
         s=row,
         name=row["name"] or t("unassigned_agent"),
         code=agent_code(row["id"]),
-        rules=sorted(row["rules"], key=lambda r: (-r["hits"], -r["undecided"])),
+        rules=rules_by_hits(pages.data, row["rules"]),
         quoted=[(c, pages.sounds.get(c.call_id, Sound(None, "none"))) for c in shown],
         more_calls=len(with_findings) - len(shown),
         clean=[c for c in calls if c.status == "ok" and not c.findings],
@@ -188,6 +187,7 @@ def _environment() -> Environment:
         percent=percent,
         short=short,
         points=points,
+        told=told,
         stretch=_stretch,
         when=when,
         number=lambda value: "" if value is None else repr(float(value)),
@@ -202,9 +202,20 @@ def _environment() -> Environment:
     return made
 
 
-def points(finding: Finding) -> str:
-    """What a finding counts, for people: `−5`, `+3`, `−20 – 0`."""
-    low, high = (_signed(v) for v in (finding.worst, finding.best))
+def told(call: Call) -> tuple[list[Finding], list[tuple[str, list[Finding]]]]:
+    """A call's findings to tell one by one, and those that share a reason why nothing can be said: (reason, findings)."""
+    by_why: dict[str, list[Finding]] = {}
+    for f in call.findings:
+        if f.verdict == "undecided" and not f.excerpts:
+            by_why.setdefault(f.why, []).append(f)
+    together = [(why, fs) for why, fs in by_why.items() if len(fs) > 1]
+    grouped = {f.rule for _, fs in together for f in fs}
+    return [f for f in call.findings if f.rule not in grouped], together
+
+
+def points(*findings: Finding) -> str:
+    """What findings count, for people: `−5`, `+3`, `−20 … 0`."""
+    low, high = (_signed(v) for v in (sum(f.worst for f in findings), sum(f.best for f in findings)))
     return low if low == high else f"{low} … {high}"
 
 

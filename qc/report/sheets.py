@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from qc.packs import SEVERITIES
 from qc.report.model import Call, Finding, ReportData
 
 Row = dict[str, Any]
@@ -98,8 +99,18 @@ def _finding(data: ReportData, f: Finding) -> Row:
     }
 
 
+def rules_by_hits(data: ReportData, rows: Iterable[Row]) -> list[Row]:
+    """Rules of a summary: those that hit most first, then the graver, then those undecided most, then in the pack's order."""
+    order = {rule: i for i, rule in enumerate(data.rules)}
+
+    def key(row: Row) -> tuple[int, int, int, int]:
+        return -row["hits"], -SEVERITIES.index(data.rules[row["rule"]].severity), -row["undecided"], order[row["rule"]]
+
+    return sorted(rows, key=key)
+
+
 def _rules(data: ReportData) -> Iterator[Row]:
-    for row in sorted(data.whole["rules"] if data.whole else (), key=lambda r: (-r["hits"], -r["undecided"])):
+    for row in rules_by_hits(data, data.whole["rules"] if data.whole else ()):
         rule = data.rules[row["rule"]]
         yield {**row, "title": rule.title, "severity": rule.severity, "dimension": rule.dimension}
 

@@ -39,6 +39,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "interval": ("95% 区间", "95% interval"),
     "interval_short": ("95% 区间 {low} – {high}", "95% interval {low} – {high}"),
     "not_enough": ("通话太少", "Not enough calls"),
+    "all_alike": ("得分都相同", "All scores alike"),
+    "all_alike_note": ("得分都相同，无从估计区间", "all scores alike: no spread to judge by"),
+    "only_undecided": ("另有 {n} 条规则没有命中，只有未定", "{n} more rules did not hit, but were undecided in some calls"),
     "not_enough_note": ("少于 {n} 通，不给区间", "fewer than {n}: no interval"),
     "hits": ("命中", "Hits"),
     "hits_note": ("涉及 {n} 通电话", "in {n} calls"),
@@ -111,6 +114,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "more_evidence": ("另有 {n} 处，见表格文件。", "{n} more places; see the spreadsheet."),
     "bonus": ("加分", "Bonus"),
     "times": ("{n} 次", "{n} times"),
+    "undecided_rules": ("{n} 条规则没有结论", "{n} rules without a verdict"),
     "clause_is": ("合同条款：{clause}", "Clause: {clause}"),
     "undecided_because": ("没有结论的原因：{why}。", "Why it is undecided: {why}."),
     "heard_share": ("该规则的检查范围里，语音听清了 {share}。", "{share} of the speech in the rule's window was heard."),
@@ -162,8 +166,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "A score is an interval: rules that could not be decided count as hits at the low end and as misses at the high end. Where both ends are equal, one figure is written.",
     ),
     "note_sampling": (
-        "95% 区间还考虑了通话数量：通话越少，区间越宽。两家的区间有重叠，就不能断定谁更好。少于 {n} 通不给区间。",
-        "The 95% interval also owns how few calls there are: the fewer, the wider. Where two intervals overlap, neither is shown to be better. Below {n} calls there is none.",
+        "95% 区间还考虑了通话数量：通话越少，区间越宽。两家的区间有重叠，就不能断定谁更好。少于 {n} 通，或得分全都相同，就不给区间。",
+        "The 95% interval also owns how few calls there are: the fewer, the wider. Where two intervals overlap, neither is shown to be better. Below {n} calls, or where all scores are alike, there is none.",
     ),
     "note_undecided": (
         "“未定”不是违规：检查范围内有语音没有听清（或分不清是谁说的），所以不下结论。",

@@ -81,7 +81,8 @@ def _facts(data: ReportData, t: Words) -> list[tuple[str, str | int]]:
         facts.append((t("pack"), f"{t.text(data.pack.title, data.pack.id)} ({data.pack.id} {data.pack.version})"))
     if whole and whole["mean_worst"] is not None:
         facts.append((t("mean_score"), span(whole["mean_worst"], whole["mean_best"])))
-        facts.append((t("interval"), t("not_enough") if whole["low"] is None else span(whole["low"], whole["high"])))
+        absent = t("not_enough" if whole["scored"] < MIN_CALLS else "all_alike")
+        facts.append((t("interval"), absent if whole["low"] is None else span(whole["low"], whole["high"])))
     facts += [
         (t("calls"), total.calls),
         (t("scored"), total.scored),

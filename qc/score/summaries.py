@@ -1,7 +1,8 @@
 """Scores of calls become figures of agents, providers and the whole: means with intervals, rule rates with intervals.
 
 The interval of a mean owns both doubts, of sampling and of what was not heard: from the lower end of the t-interval of the
-worst scores to the upper end of that of the best ones. Below `MIN_CALLS` scored calls there is none.
+worst scores to the upper end of that of the best ones. There is none below `MIN_CALLS` scored calls, nor where all of them
+have the same score: the t-interval would claim certainty from seeing no spread.
 """
 
 from __future__ import annotations
@@ -138,10 +139,10 @@ def _rows(scored: Scored, facts: CallFacts, groups: _Groups) -> pa.Table:
     scored_calls = count(ok)
     divisor = np.where(scored_calls > 0, scored_calls, 1)
     mean_worst, mean_best = total(worst) / divisor, total(best) / divisor
-    enough = scored_calls >= MIN_CALLS
     ceiling = max((card.base for card, _, _ in scored.parts), default=np.inf)
-    low = np.maximum(mean_worst - half_width(scored_calls, total(worst), total(worst**2)), 0.0)
-    high = np.minimum(mean_best + half_width(scored_calls, total(best), total(best**2)), ceiling)
+    below, above = (half_width(scored_calls, total(v), total(v**2)) for v in (worst, best))
+    low, high = np.maximum(mean_worst - below, 0.0), np.minimum(mean_best + above, ceiling)
+    known = (scored_calls >= MIN_CALLS) & ((below > 0) | (above > 0) | (mean_best > mean_worst))
     speech, heard = total(facts.speech_ms), total(facts.heard_ms)
     unsure = np.zeros(data.num_rows, bool)
     for _, _, verdicts in scored.parts:
@@ -160,8 +161,8 @@ def _rows(scored: Scored, facts: CallFacts, groups: _Groups) -> pa.Table:
         "coverage": _masked(heard / np.where(speech > 0, speech, 1), speech > 0),
         "mean_worst": _masked(mean_worst, scored_calls > 0),
         "mean_best": _masked(mean_best, scored_calls > 0),
-        "low": _masked(low, enough),
-        "high": _masked(high, enough),
+        "low": _masked(low, known),
+        "high": _masked(high, known),
         "fatal": count(pc.fill_null(data["fatal"], False).to_numpy()),
         "rules": pa.array(_rule_lists(scored, groups, ok), schema("summaries").field("rules").type),
         "dimensions": pa.array(_dimension_lists(data, code, size), schema("summaries").field("dimensions").type),

@@ -213,6 +213,20 @@ def test_summaries_are_means_and_intervals_of_the_calls(tmp_path: Path) -> None:
     assert sum(s["calls"] for (kind, _), s in rows.items() if kind == "agent") == rows["all", ""]["calls"] == len(people)
 
 
+def test_equal_scores_claim_no_interval(tmp_path: Path) -> None:
+    store, used = Store(tmp_path), pack()
+    save(store, used)
+    rows = [finding(f"c{i}", used, [verdict("slip")]) for i in range(8)]
+    store.append("findings", rows)
+    score(store)
+    whole = next(s for s in store.read("summaries").to_pylist() if s["kind"] == "all")
+    assert (whole["mean_worst"], whole["low"], whole["high"]) == (95, None, None)
+    store.append("findings", [finding("c8", used, [verdict("slip", "undecided")])])
+    score(store)
+    whole = next(s for s in store.read("summaries").to_pylist() if s["kind"] == "all")
+    assert whole["low"] == 95 and whole["high"] > whole["mean_best"]
+
+
 def test_rule_rates_are_of_the_calls_on_which_the_rule_was_decided(tmp_path: Path) -> None:
     store, used = Store(tmp_path), pack()
     save(store, used)
