@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,9 @@ from qc.text.normal import Normal, normal
 
 STRETCH_GAP_MS = 2000
 """Turns of one speaker, nobody between, at most so far apart, are one stretch: what `unless` looks at."""
+
+LOST = "truncated"
+"""Warning of a recording that breaks off; `why` of the unheard span that stands for what its header promised beyond."""
 
 _NO_TIME_STEP_MS = 1000
 
@@ -62,7 +65,7 @@ class Call:
     """One call. Times are made up by the turn's number where the transcript has none (`timed` is False then).
 
     `silent`: roles without any speech though there is audio, so that their silence proves nothing. `cut`: the recording
-    breaks off, so nothing is known of what came after.
+    breaks off and nobody knows how much is missing (where it is known, an unheard span stands for it).
     """
 
     call_id: str
@@ -165,18 +168,21 @@ def digest(row: Mapping[str, Any]) -> str:
 def view(row: Mapping[str, Any], *, confidence_floor: float | None = None, meta: Mapping[str, str | None] | None = None) -> Call:
     """The call of a `transcripts` row. Linear in its text. Raises ValueError for speech without times among turns with times."""
     listed = row.get("turns") or []
-    timed = all(t["start_ms"] is not None and t["end_ms"] is not None for t in listed)
+    warnings = row.get("warnings") or []
+    timed = "no_times" not in warnings and all(t["start_ms"] is not None and t["end_ms"] is not None for t in listed)
     turns = tuple(_turn(t, i, timed, confidence_floor) for i, t in enumerate(listed))
-    spans = tuple(_span(s) for s in row.get("spans") or []) if timed else ()
+    listed_spans = (row.get("spans") or []) if timed else []
+    spans = tuple(_span(s) for s in listed_spans)
     if not spans:
         spans = tuple(Span(t.role, t.channel, t.start_ms, max(t.end_ms, t.start_ms + 1), t.reliable) for t in turns)
+    lost = [s.get("why") == LOST for s in listed_spans]
     return Call(
         call_id=row["call_id"],
         turns=turns,
         spans=spans,
         timed=timed,
-        cut="truncated" in (row.get("warnings") or []),
-        silent=_silent(turns, spans),
+        cut=LOST in warnings and not any(lost),
+        silent=_silent(turns, [span for span, gone in zip(spans, lost, strict=True) if not gone] if any(lost) else spans),
         meta=meta,
     )
 
@@ -207,7 +213,7 @@ def _turn(turn: Mapping[str, Any], index: int, timed: bool, floor: float | None)
     )
 
 
-def _silent(turns: tuple[Turn, ...], spans: tuple[Span, ...]) -> frozenset[str]:
+def _silent(turns: Sequence[Turn], spans: Sequence[Span]) -> frozenset[str]:
     """Roles of whom there is no sound at all. Nobody's in a chat: who writes nothing there has said nothing."""
     present = {s.role for s in spans} | {t.role for t in turns}
     if "unknown" in present or (turns and all(t.channel is None for t in turns)):

@@ -148,6 +148,29 @@ def test_where_the_recording_breaks_off_the_end_is_not_known(make_pack: Any, mak
     assert verdict_of(make_pack({"r": "{who: agent, never_says: [欢迎], in: first 15 s}"}), cut).verdict == "hit"
 
 
+def test_where_it_is_known_how_much_was_lost_coverage_decides(make_pack: Any, make_row: Any) -> None:
+    turns = [turn("agent", 0, 20_000, "您好"), turn("customer", 20_000, 40_000, "我的订单")]
+    for lost_ms, early, late in ((1000, "hit", "undecided"), (30_000, "undecided", "undecided")):
+        lost = {
+            "role": "unknown",
+            "channel": 0,
+            "start_ms": 40_000,
+            "end_ms": 40_000 + lost_ms,
+            "heard": False,
+            "why": "truncated",
+        }
+        row = make_row(turns, spans=[lost], warnings=["truncated"])
+        assert verdict_of(make_pack({"r": "{who: agent, never_says: [再见]}"}), row).verdict == early
+        assert verdict_of(make_pack({"r": "{who: agent, never_says: [再见], in: last 5 s}"}), row).verdict == late
+    only_agent = make_row(turns[:1], spans=[{**lost, "start_ms": 20_000, "end_ms": 20_100}], warnings=["truncated"])
+    assert verdict_of(make_pack({"r": "{who: customer, says: [再见]}"}), only_agent).why == "no_speech"
+
+
+def test_times_that_were_made_up_do_not_count_as_times(make_pack: Any, make_row: Any) -> None:
+    row = make_row([turn("agent", 0, 1000, "您好"), turn("customer", 20_000, 21_000, "你好")], warnings=["no_times"])
+    assert verdict_of(make_pack({"r": "{silence: {longer_than: 8 s}}"}), row).why == "no_times"
+
+
 def test_without_times_only_rules_that_need_none_are_decided(make_pack: Any, make_row: Any) -> None:
     row = make_row([turn("agent", None, None, "您好"), turn("customer", None, None, "你好")])
     assert verdict_of(make_pack({"r": "{who: agent, says: [您好]}"}), row).verdict == "hit"
