@@ -73,9 +73,24 @@ def read_condition(reader: Reader, node: Node, depth: int = 0) -> Condition:
         return nothing
     name = heads[0].text
     syntax = CONDITIONS[name]
-    beside = () if name in _INSIDE else tuple(key.name for key in syntax.keys)
-    fields = reader.fields(node, (name, *beside), what=f"`{name}`")
+    if name in _INSIDE:
+        return _read_inside(reader, node, name, depth)
+    fields = reader.fields(node, (name, *(key.name for key in syntax.keys)), what=f"`{name}`")
     return syntax.read(reader, fields, depth) if name in fields else nothing
+
+
+def _read_inside(reader: Reader, node: Node, name: str, depth: int) -> Condition:
+    """A condition whose keys stand inside its value; keys that stand beside it are a common slip."""
+    fields: dict[str, Node] = {}
+    for key, value in node.pairs:
+        if key.text == name:
+            fields.setdefault(name, value)
+        else:
+            known = ", ".join(inner.name for inner in CONDITIONS[name].keys)
+            reader.problem(
+                key, f"`{key.text}` stands beside `{name}:`", f"inside it go {known}: `{name}: {{{known.split(', ')[0]}: …}}`"
+            )
+    return CONDITIONS[name].read(reader, fields, depth)
 
 
 def write_condition(condition: Condition) -> dict[str, Any]:

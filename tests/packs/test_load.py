@@ -65,6 +65,13 @@ def test_one_file_can_be_a_pack(folder: Path, tmp_path: Path) -> None:
         ("[尽快, 尽早]", "['/((a{100}){100}){100}/']", 9, "not a pattern", "repeat at most"),
         ("[尽快, 尽早]", "['/(我们会|您好){900}/']", 9, "grows too large", "smaller"),
         ("[尽快, 尽早]", r"['/\Aa/']", 9, "is not allowed", "^ and $"),
+        (
+            "    says: [尽快, 尽早]\n    unless: {list: times}",
+            "    silence: {longer_than: 8 s}",
+            8,
+            "stands beside `silence:`",
+            "inside it go",
+        ),
         ("list: times", "list: time", 10, "there is no word list 'time'", "did you mean 'times'?"),
         ("    unless:", "    need: 3\n    unless:", 10, "there are 2 words", "lower it"),
         ("    unless:", "    in: first 15\n    unless:", 10, "`in` cannot be 'first 15'", "first 15 s"),
