@@ -119,6 +119,17 @@ class Call:
 
     def coverage(self, who: str, start: int, end: int) -> float | None:
         """Heard speech ÷ detected speech of `who` (and of unknown roles) in a range; None where nobody speaks there."""
+        key = (who, start, end)
+        if key not in self._coverages:
+            self._coverages[key] = self._coverage(who, start, end)
+        return self._coverages[key]
+
+    @cached_property
+    def _coverages(self) -> dict[tuple[str, int, int], float | None]:
+        """Most rules of a pack ask for the same few windows."""
+        return {}
+
+    def _coverage(self, who: str, start: int, end: int) -> float | None:
         heard = total = 0
         for span in self.spans:
             if not may_be_by(span.role, who):
