@@ -14,7 +14,6 @@ REASONS: dict[str, str] = {
     "no_transcript": "The prepared transcripts have none for this call (engine `replay`).",
     "out_of_memory": "The machine's or the device's memory did not suffice for this call.",
     "engine": "The speech engine failed on this call; the message says how.",
-    "bad_field": "An imported transcript has a field that cannot be read (a text that is none, a time that is no number).",
     "bad_format": "An imported transcript is not what its format says.",
     "no_turns": "An imported transcript has no turn.",
     "too_large": "An imported transcript is larger than any call's can be.",
