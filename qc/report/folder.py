@@ -6,8 +6,10 @@ report that was cut off is known as ours and can be written again. Nothing that 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,8 +35,22 @@ class Folder:
         target = self.path / name
         digest = hashlib.sha256(data).hexdigest()
         if self._old.get(name) != digest or _digest(target) != digest:
-            atomic_write(target, data)
+            self._put(target, data)
         self._new[name] = digest
+
+    def _put(self, target: Path, data: bytes) -> None:
+        """Beside its name, then renamed. Not forced to disk: a report can be made again, and the manifest tells whether it is whole."""
+        beside = target.with_name(f".{target.name}.tmp")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_bytes(data)
+            os.replace(beside, target)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise StoreError(
+                f"cannot write: {error.strerror}", where=str(target), hint="free the disk or choose another folder with -o"
+            ) from error
 
     def has(self, name: str) -> bool:
         """Whether the file is here already: from this run, or unchanged from an earlier one by this version of qc.

@@ -13,6 +13,8 @@ _SPACE = re.compile("[\t\n]+")
 
 def visible(text: str) -> str:
     """`text` on one line, with control characters and characters that change the direction of text spelled out: ⟨U+202E⟩."""
+    if text.isprintable():  # nearly always; what is not printable holds every character below
+        return text
     return _HIDDEN.sub(lambda m: f"⟨U+{ord(m.group()):04X}⟩", _SPACE.sub(" ", text))
 
 

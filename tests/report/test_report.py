@@ -18,7 +18,7 @@ import fixture_store
 import openpyxl
 import pytest
 
-from qc.errors import UsageError
+from qc.errors import StoreError, UsageError
 from qc.packs.flatten import save
 from qc.report import FORMATS, ReportOptions, write_report
 from qc.report import sounds as sounds_module
@@ -152,6 +152,15 @@ def test_a_report_that_was_cut_off_is_written_again(tmp_path: Path, monkeypatch:
     write_report(store, out)
     write_report(store, tmp_path / "fresh")
     assert contents(out) == contents(tmp_path / "fresh")
+
+
+def test_a_disk_that_refuses_is_one_clear_error(tmp_path: Path) -> None:
+    store, out = fixture_store.normal(tmp_path), tmp_path / "out"
+    write_report(store, out, ReportOptions(formats=("json",)))
+    (out / "zh").write_text("a file where a folder is wanted", encoding="utf-8")
+    with pytest.raises(StoreError, match="cannot write"):
+        write_report(store, out)
+    assert not list(out.rglob(".*"))
 
 
 # -- options and the store's state
@@ -327,6 +336,9 @@ def test_visible_text_and_safe_names() -> None:
     assert visible("家👨‍👩‍👧 é") == "家👨‍👩‍👧 é"
     assert safe_name("agent", "../x") != safe_name("agent", "../y")
     assert re.fullmatch(r"agent-[0-9a-f]{16}", safe_name("agent", "\ud800"))
+    spelled = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and visible(chr(c)).startswith("⟨U+")]
+    assert len(spelled) > 180
+    assert not [c for c in spelled if c.isprintable()]  # the quick way out loses none
 
 
 # -- recordings
