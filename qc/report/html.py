@@ -1,4 +1,4 @@
-"""The pages: an index and a page per agent, in each language, made to be opened from disk, offline, on any screen.
+"""The pages: an index, a page per provider and per agent, in each language, made to be opened from disk, offline, on any screen.
 
 Style and script are inside each page, allowed by their hashes in a Content-Security-Policy that allows nothing else but
 the recordings. Every value goes through `visible` and through escaping, whatever the template's author forgot.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,14 +44,18 @@ def write_pages(pages: Pages, write: Callable[[str, bytes], None]) -> int:
     """Write every page through `write(name relative to the report, bytes)`; how many. The root page comes last."""
     data, langs = pages.data, pages.options.langs
     by_agent: dict[str, list[Call]] = {}
+    by_provider: dict[str, list[Call]] = {}
     for call in data.calls:
         by_agent.setdefault(call.agent, []).append(call)
+        by_provider.setdefault(call.provider or "", []).append(call)
     for lang in langs:
         write(f"{lang}/index.html", _index(pages, lang).encode())
+        for row in data.providers:
+            write(f"{lang}/{provider_href(row['id'])}", _provider(pages, lang, row, by_provider.get(row["id"], [])).encode())
         for row in data.agents:
             write(f"{lang}/{agent_href(row['id'])}", _agent(pages, lang, row, by_agent.get(row["id"], [])).encode())
     write("index.html", _root(pages).encode())
-    return len(langs) * (1 + len(data.agents)) + 1
+    return len(langs) * (1 + len(data.providers) + len(data.agents)) + 1
 
 
 def agent_href(agent_id: str) -> str:
@@ -59,17 +63,41 @@ def agent_href(agent_id: str) -> str:
     return f"agents/{safe_name('agent', agent_id)}.html"
 
 
+def provider_href(provider_id: str) -> str:
+    """Where a provider's page lies, relative to its language's folder."""
+    return f"providers/{safe_name('provider', provider_id)}.html"
+
+
 def _index(pages: Pages, lang: str) -> str:
     data = pages.data
-    agents = sorted(data.agents, key=lambda a: (a["mean_worst"] is None, a["mean_worst"] or 0.0, a["id"]))
     return _render(
         "index.html",
         pages,
         lang,
         here="index.html",
         rules=rules_by_hits(data, data.whole["rules"] if data.whole else ()),
-        agents=[{"href": agent_href(a["id"]), "name": a["name"], "code": agent_code(a["id"]), "row": a} for a in agents],
+        agents=_agents_lowest_first(data.agents),
         downloads=[(name, f"../{href}") for name, href in pages.downloads],
+    )
+
+
+def _agents_lowest_first(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    ordered = sorted(rows, key=lambda a: (a["mean_worst"] is None, a["mean_worst"] or 0.0, a["id"]))
+    return [{"href": agent_href(a["id"]), "name": a["name"], "code": agent_code(a["id"]), "row": a} for a in ordered]
+
+
+def _provider(pages: Pages, lang: str, row: Mapping[str, Any], calls: list[Call]) -> str:
+    return _render(
+        "provider.html",
+        pages,
+        lang,
+        here=provider_href(row["id"]),
+        depth=2,
+        s=row,
+        name=row["name"] or Words(lang)("unassigned"),
+        rules=rules_by_hits(pages.data, row["rules"]),
+        agents=_agents_lowest_first(a for a in pages.data.agents if (a["provider"] or "") == row["id"]),
+        failed=[c for c in calls if c.status != "ok"],
     )
 
 
@@ -193,6 +221,7 @@ def _environment() -> Environment:
         number=lambda value: "" if value is None else repr(float(value)),
         severity_rank=lambda rule: -1 if rule.points > 0 else SEVERITIES.index(rule.severity),
         signed=_signed,
+        provider_href=provider_href,
         anchor=lambda call_id: safe_name("call", call_id),
         version=VERSION,
         min_calls=MIN_CALLS,

@@ -46,7 +46,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "hits": ("命中", "Hits"),
     "hits_note": ("涉及 {n} 通电话", "in {n} calls"),
     "undecided": ("未定", "Undecided"),
-    "undecided_note": ("没听清，不作判断", "not heard well enough"),
+    "undecided_note": ("听不清，不下结论", "too unclear to say"),
     "failed": ("失败", "Failed"),
     "failed_note": ("没有得分，原因见下", "no score; reasons below"),
     "failed_none": ("全部处理完成", "every call was processed"),

@@ -39,6 +39,8 @@ def test_the_report_is_the_golden_one(kind: str, tmp_path: Path) -> None:
     agents = sorted((out / "zh" / "agents").glob("*.html"), key=lambda p: (-p.stat().st_size, p.name))[:1]
     made = {f"{lang}-index.html": out / lang / "index.html" for lang in ("zh", "en")}
     made |= {f"{lang}-agent.html": out / lang / "agents" / a.name for a in agents for lang in ("zh", "en")}
+    providers = sorted((out / "zh" / "providers").glob("*.html"))[:1]
+    made |= {f"{lang}-provider.html": out / lang / "providers" / p.name for p in providers for lang in ("zh", "en")}
     made |= {f: out / "data" / f for f in ("report.json", "agents.csv", "calls.csv", "findings.csv", "failures.csv")}
     folder = GOLDEN / kind
     for name, path in sorted(made.items()):
