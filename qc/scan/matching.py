@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,13 +41,22 @@ class CallMatches:
         """Matches of any of the terms, in order, without those that lie inside a match of `except_`."""
         matches = [match for term in terms for match in self.found.get(term, ())]
         if matches and except_:
-            longer = [match for term in except_ for match in self.found.get(term, ())]
-            matches = [m for m in matches if not any(_inside(m, other) for other in longer)]
+            matches = _outside(matches, [match for term in except_ for match in self.found.get(term, ())])
         return sorted(matches, key=lambda m: (m.turn, m.start, -m.end))
 
 
-def _inside(match: Match, other: Match) -> bool:
-    return match.turn == other.turn and other.start <= match.start and match.end <= other.end
+def _outside(matches: Sequence[Match], longer: Sequence[Match]) -> list[Match]:
+    """Matches that lie in none of `longer`: one sweep, since strangers write both the text and the rules."""
+    kept = []
+    waiting = deque(sorted(longer, key=lambda m: (m.turn, m.start)))
+    turn, reach = -1, 0
+    for match in sorted(matches, key=lambda m: (m.turn, m.start)):
+        while waiting and (waiting[0].turn, waiting[0].start) <= (match.turn, match.start):
+            other = waiting.popleft()
+            turn, reach = other.turn, max(other.end, reach) if other.turn == turn else other.end
+        if not (turn == match.turn and match.end <= reach):
+            kept.append(match)
+    return kept
 
 
 def apart(matches: Sequence[Match]) -> list[Match]:

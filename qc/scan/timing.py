@@ -5,13 +5,14 @@ Speech that gave no reliable text may be noise. So what needs it to be speech, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from qc.packs.conditions import Interruption, Silence, Term
 from qc.scan.verdicts import Evidence, Outcome, Verdict
-from qc.scan.view import Call, Span, is_by, may_be_by
+from qc.scan.view import Call, Span, Turn, is_by, may_be_by
 from qc.scan.words import Context
 
 JOIN_MS = 300
@@ -33,28 +34,31 @@ def silence(condition: Silence, context: Context) -> Outcome:
         return Outcome(Verdict.UNDECIDED, why="no_times")
     certain: list[_Gap] = []
     doubtful: list[tuple[_Gap, str]] = []
-    with_all = _gaps(call.spans, condition.longer_than_ms)
-    for gap in with_all:
-        _sort_gap(gap, condition, context, certain, doubtful)
-    for gap in _gaps([s for s in call.spans if s.heard], condition.longer_than_ms):
-        new = not any(gap.start_ms <= other.start_ms and other.end_ms <= gap.end_ms for other in with_all)
-        if new and _may_fit(gap, condition) and _excused(gap, condition.except_after, context) != "yes":
+    excuse = _excuses(condition.except_after, context)
+    sure = _gaps(call.spans, condition.longer_than_ms)
+    for gap in sure:
+        excused = excuse(gap) if _may_fit(gap, condition) else "yes"
+        if excused == "yes":
+            continue
+        if not (is_by(gap.after, condition.before) and is_by(gap.before, condition.after)):
+            doubtful.append((gap, "unknown_role"))
+        elif excused:
+            doubtful.append((gap, excused))
+        else:
+            certain.append(gap)
+    for gap in _only_if_noise(call.spans, sure, condition.longer_than_ms):
+        if _may_fit(gap, condition) and excuse(gap) != "yes":
             doubtful.append((gap, "not_heard"))
     return _counted(call, certain, doubtful, condition.times, _gap_evidence)
 
 
-def _sort_gap(gap: _Gap, condition: Silence, context: Context, certain: list[_Gap], doubtful: list[tuple[_Gap, str]]) -> None:
-    if not _may_fit(gap, condition):
-        return
-    excused = _excused(gap, condition.except_after, context) if condition.except_after else ""
-    if excused == "yes":
-        return
-    if not (is_by(gap.after, condition.before) and is_by(gap.before, condition.after)):
-        doubtful.append((gap, "unknown_role"))
-    elif excused:
-        doubtful.append((gap, excused))
-    else:
-        certain.append(gap)
+def _only_if_noise(spans: Sequence[Span], sure: Sequence[_Gap], longer_than_ms: int) -> Iterator[_Gap]:
+    """Gaps that are there only if what was not heard was no speech, and that hold no sure gap."""
+    starts = [gap.start_ms for gap in sure]
+    for gap in _gaps([s for s in spans if s.heard], longer_than_ms):
+        at = bisect_left(starts, gap.start_ms)
+        if at == len(sure) or sure[at].end_ms > gap.end_ms:
+            yield gap
 
 
 def _may_fit(gap: _Gap, condition: Silence) -> bool:
@@ -75,21 +79,28 @@ def _gaps(spans: Sequence[Span], longer_than_ms: int) -> list[_Gap]:
     return found
 
 
-def _excused(gap: _Gap, except_after: Sequence[Term], context: Context) -> str:
-    """`yes` where the last turn of either side before the gap says one of the words; a reason where it was not heard."""
+def _excuses(except_after: Sequence[Term], context: Context) -> Callable[[_Gap], str]:
+    """For a gap: `yes` where the last turn of either side before it says one of the words; a reason where it was not heard."""
     if not except_after:
-        return ""
+        return lambda gap: ""
     call = context.call
-    last = {}
+    said = {call.stretches[match.turn] for match in context.matches.of(except_after) if call.turns[match.turn].reliable}
+    ends: dict[str, list[tuple[int, int]]] = {}
     for index, turn in enumerate(call.turns):
-        if turn.start_ms < gap.end_ms and turn.end_ms <= gap.start_ms + JOIN_MS and turn.role != "system":
-            last[turn.role] = index
-    said = {match.turn for match in context.matches.of(except_after)}
-    stretches = {other for index in last.values() for other in call.stretch(index)}
-    if any(index in said and call.turns[index].reliable for index in stretches):
-        return "yes"
-    since = min((call.turns[call.stretch(index)[0]].start_ms for index in last.values()), default=0)
-    return "unless_not_heard" if call.unheard_between("anyone", since, gap.start_ms) else ""
+        if turn.role != "system":
+            ends.setdefault(turn.role, []).append((turn.end_ms, index))
+    for listed in ends.values():
+        listed.sort()
+
+    def of_gap(gap: _Gap) -> str:
+        before = [bisect_right(listed, (gap.start_ms + JOIN_MS, len(call.turns))) - 1 for listed in ends.values()]
+        last = [listed[at][1] for listed, at in zip(ends.values(), before, strict=True) if at >= 0]
+        if any(call.stretches[index] in said for index in last):
+            return "yes"
+        since = min((call.turns[call.stretches[index]].start_ms for index in last), default=0)
+        return "unless_not_heard" if call.unheard_between("anyone", since, gap.start_ms) else ""
+
+    return of_gap
 
 
 def _gap_evidence(gap: _Gap) -> Evidence:
@@ -114,10 +125,11 @@ def interruption(condition: Interruption, context: Context) -> Outcome:
     pieces = _pieces(call.spans)
     certain: list[_Overlap] = []
     doubtful: list[tuple[_Overlap, str]] = []
+    speaking: list[Span] = []
     for by in pieces:
-        if not may_be_by(by.role, condition.by):
-            continue
-        overlap = _overlap(by, pieces, condition)
+        speaking = [other for other in speaking if other.end_ms > by.start_ms]
+        overlap = _overlap(by, speaking, condition) if may_be_by(by.role, condition.by) else None
+        speaking.append(by)
         if overlap is None:
             continue
         if not overlap.heard:
@@ -128,7 +140,7 @@ def interruption(condition: Interruption, context: Context) -> Outcome:
             certain.append(overlap)
     if not certain and not doubtful and _one_channel(call):
         return Outcome(Verdict.UNDECIDED, why="unknown_role")
-    return _counted(call, certain, doubtful, condition.times, lambda overlap: _overlap_evidence(overlap, call))
+    return _counted(call, certain, doubtful, condition.times, _shower(call))
 
 
 def _one_channel(call: Call) -> bool:
@@ -136,12 +148,12 @@ def _one_channel(call: Call) -> bool:
     return call.has_unknown() and len({s.channel for s in call.spans}) == 1
 
 
-def _overlap(by: Span, pieces: Sequence[Span], condition: Interruption) -> _Overlap | None:
+def _overlap(by: Span, speaking: Sequence[Span], condition: Interruption) -> _Overlap | None:
     best: _Overlap | None = None
-    for other in pieces:
-        if other is by or other.role == "system" or (other.role == by.role and other.role != "unknown"):
+    for other in speaking:
+        if other.role == "system" or (other.role == by.role and other.role != "unknown"):
             continue
-        if not other.start_ms + condition.after_ms <= by.start_ms < other.end_ms:
+        if other.start_ms + condition.after_ms > by.start_ms:
             continue
         end = min(by.end_ms, other.end_ms)
         if end - by.start_ms >= condition.overlap_ms:
@@ -158,7 +170,7 @@ def _pieces(spans: Sequence[Span]) -> list[Span]:
     for span in sorted(spans, key=lambda s: (s.start_ms, s.end_ms)):
         key = (span.channel, span.role)
         at = last.get(key)
-        if at is not None and span.channel is not None and span.start_ms - pieces[at].end_ms <= JOIN_MS:
+        if at is not None and span.start_ms - pieces[at].end_ms <= JOIN_MS:
             before = pieces[at]
             pieces[at] = replace(before, end_ms=max(before.end_ms, span.end_ms), heard=before.heard and span.heard)
         else:
@@ -167,13 +179,22 @@ def _pieces(spans: Sequence[Span]) -> list[Span]:
     return pieces
 
 
-def _overlap_evidence(overlap: _Overlap, call: Call) -> Evidence:
-    """The turn that breaks in, whole, at the time of the overlap."""
-    for turn in call.turns:
-        same = turn.reliable and (turn.role, turn.channel) == (overlap.by.role, overlap.by.channel)
-        if same and turn.start_ms < overlap.end_ms and turn.end_ms > overlap.start_ms:
-            return Evidence(overlap.start_ms, overlap.end_ms, turn.role, turn.number, 0, len(turn.text), turn.text)
-    return Evidence(overlap.start_ms, overlap.end_ms, overlap.by.role)
+def _shower(call: Call) -> Callable[[_Overlap], Evidence]:
+    """Shows an overlap: the turn that breaks in, whole, at the time of the overlap."""
+    turns: dict[tuple[str, int | None], list[Turn]] = {}
+    for turn in sorted((t for t in call.turns if t.reliable), key=lambda t: t.start_ms):
+        turns.setdefault((turn.role, turn.channel), []).append(turn)
+    starts = {key: [turn.start_ms for turn in listed] for key, listed in turns.items()}
+
+    def show(overlap: _Overlap) -> Evidence:
+        key = (overlap.by.role, overlap.by.channel)
+        at = bisect_left(starts.get(key, []), overlap.end_ms) - 1
+        if at < 0 or turns[key][at].end_ms <= overlap.start_ms:
+            return Evidence(overlap.start_ms, overlap.end_ms, overlap.by.role)
+        turn = turns[key][at]
+        return Evidence(overlap.start_ms, overlap.end_ms, turn.role, turn.number, 0, len(turn.text), turn.text)
+
+    return show
 
 
 _Found = TypeVar("_Found", _Gap, _Overlap)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,9 @@ from qc.text.normal import Normal, normal
 
 STRETCH_GAP_MS = 2000
 """Turns of one speaker, nobody between, at most so far apart, are one stretch: what `unless` looks at."""
+
+MAX_TURN_CHARS = 20_000
+"""Over an hour of speech. A longer turn is none; it counts as not heard, so that no text makes matching slow."""
 
 LOST = "truncated"
 """Warning of a recording that breaks off; `why` of the unheard span that stands for what its header promised beyond."""
@@ -145,19 +149,51 @@ class Call:
     def _unreliable(self, span: Span, low: int, high: int) -> int:
         """Milliseconds of a span under turns that do not count."""
         found = 0
-        for turn in self._doubtful:
-            if turn.channel == span.channel and turn.role == span.role:
-                found += max(0, min(high, turn.end_ms) - max(low, turn.start_ms))
+        pieces = self._doubtful.get((span.channel, span.role), [])
+        for start, end in pieces[max(0, bisect_right(pieces, (low, low)) - 1) :]:
+            if start >= high:
+                break
+            found += max(0, min(high, end) - max(low, start))
         return found
 
     @cached_property
-    def _doubtful(self) -> tuple[Turn, ...]:
-        return tuple(t for t in self.turns if not t.reliable)
+    def _doubtful(self) -> dict[tuple[int | None, str], list[tuple[int, int]]]:
+        """Times under turns that do not count, apart and in order, by channel and role."""
+        found: dict[tuple[int | None, str], list[tuple[int, int]]] = {}
+        for turn in self.turns:
+            if not turn.reliable:
+                found.setdefault((turn.channel, turn.role), []).append((turn.start_ms, turn.end_ms))
+        return {key: _apart(pieces) for key, pieces in found.items()}
+
+    @cached_property
+    def _unheard(self) -> dict[str, list[tuple[int, int]]]:
+        """Times of speech without reliable text, apart and in order, by role."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for span in self.spans:
+            if not span.heard:
+                found.setdefault(span.role, []).append((span.start_ms, span.end_ms))
+        for (_, role), pieces in self._doubtful.items():
+            found.setdefault(role, []).extend(pieces)
+        return {role: _apart(pieces) for role, pieces in found.items()}
 
     def unheard_between(self, role: str, start: int, end: int) -> bool:
         """Speech of the role (or of nobody known) that gave no reliable text touches this range."""
-        spans = any(not s.heard and may_be_by(s.role, role) and s.start_ms < end and s.end_ms > start for s in self.spans)
-        return spans or any(may_be_by(t.role, role) and t.start_ms < end and t.end_ms > start for t in self._doubtful)
+        for other, pieces in self._unheard.items():
+            at = bisect_left(pieces, (end, 0)) - 1
+            if may_be_by(other, role) and at >= 0 and pieces[at][0] < end and pieces[at][1] > start:
+                return True
+        return False
+
+
+def _apart(pieces: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Times in order, those that touch made one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(pieces):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
 
 
 def is_by(role: str, who: str) -> bool:
@@ -201,13 +237,15 @@ def view(row: Mapping[str, Any], *, confidence_floor: float | None = None, meta:
 def _span(span: Mapping[str, Any]) -> Span:
     if span["start_ms"] is None or span["end_ms"] is None:
         raise ValueError("a stretch of speech has no times")
-    return Span(span["role"] or "unknown", span["channel"], span["start_ms"], span["end_ms"], bool(span["heard"]))
+    return Span(
+        span["role"] or "unknown", span["channel"], span["start_ms"], max(span["start_ms"], span["end_ms"]), bool(span["heard"])
+    )
 
 
 def _turn(turn: Mapping[str, Any], index: int, timed: bool, floor: float | None) -> Turn:
     sure = turn.get("avg_logprob")
-    reliable = not turn.get("flags") and (floor is None or sure is None or sure >= floor)
     text = turn["text"] or ""
+    reliable = not turn.get("flags") and (floor is None or sure is None or sure >= floor) and len(text) <= MAX_TURN_CHARS
     chars = turn.get("char_ms")
     start = turn["start_ms"] if timed else index * _NO_TIME_STEP_MS
     end = turn["end_ms"] if timed else (index + 1) * _NO_TIME_STEP_MS
@@ -218,7 +256,7 @@ def _turn(turn: Mapping[str, Any], index: int, timed: bool, floor: float | None)
         start_ms=start,
         end_ms=max(start, end),
         text=text,
-        normal=normal(text),
+        normal=normal(text[:MAX_TURN_CHARS]),
         reliable=reliable,
         char_ms=tuple(chars) if chars and None not in chars else None,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from qc.packs.conditions import NeverSays, Says, Term
 from qc.scan.matching import CallMatches, Match, apart
@@ -65,6 +66,7 @@ def _found(condition: Says, context: Context, inside: tuple[int, int] | None) ->
     call = context.call
     certain: list[Match] = []
     possible: list[tuple[Match, str]] = []
+    excuse = _excuses(condition.unless, context)
     for match in context.matches.of(condition.terms, condition.except_):
         turn = call.turns[match.turn]
         if not turn.reliable or not may_be_by(turn.role, condition.who):
@@ -73,7 +75,7 @@ def _found(condition: Says, context: Context, inside: tuple[int, int] | None) ->
             start, end = turn.times(*turn.normal.original(match.start, match.end))
             if end < inside[0] or start >= inside[1]:
                 continue
-        excused = _excused(condition.unless, match, context) if condition.unless else ""
+        excused = excuse(match.turn)
         if excused == "yes":
             continue
         if not is_by(turn.role, condition.who):
@@ -85,19 +87,25 @@ def _found(condition: Says, context: Context, inside: tuple[int, int] | None) ->
     return certain, possible
 
 
-def _excused(unless: Sequence[Term], match: Match, context: Context) -> str:
-    """`yes` where the stretch of the match says one of `unless`; a reason where that could not be heard; empty else."""
+def _excuses(unless: Sequence[Term], context: Context) -> Callable[[int], str]:
+    """For a turn: `yes` where its stretch says one of `unless`; a reason where that could not be heard; empty else."""
+    if not unless:
+        return lambda turn: ""
     call = context.call
-    stretch = call.stretch(match.turn)
-    for other in context.matches.of(unless):
-        if other.turn in stretch and call.turns[other.turn].reliable:
+    said = {call.stretches[other.turn] for other in context.matches.of(unless) if call.turns[other.turn].reliable}
+
+    @cache
+    def of_stretch(first: int) -> str:
+        if first in said:
             return "yes"
-    first, last = call.turns[stretch[0]], call.turns[stretch[-1]]
-    after = call.turns[stretch[-1] + 1] if stretch[-1] + 1 < len(call.turns) else None
-    end = last.end_ms + STRETCH_GAP_MS
-    if after is not None:
-        end = min(end, max(after.start_ms, last.end_ms))
-    return "unless_not_heard" if call.unheard_between(first.role, first.start_ms, end) else ""
+        stretch = call.stretch(first)
+        last = call.turns[stretch[-1]]
+        end = last.end_ms + STRETCH_GAP_MS
+        if stretch[-1] + 1 < len(call.turns):
+            end = min(end, max(call.turns[stretch[-1] + 1].start_ms, last.end_ms))
+        return "unless_not_heard" if call.unheard_between(last.role, call.turns[first].start_ms, end) else ""
+
+    return lambda turn: of_stretch(call.stretches[turn])
 
 
 def _enough(condition: Says, matches: list[Match]) -> bool:
