@@ -68,7 +68,9 @@ def read_lists(reader: Reader, named: list[tuple[Node, str, Node]]) -> None:
             reader.problem(place, f"there are two word lists called {name!r}", "rename one of them")
         else:
             plain = Reader()
+            plain.patterns_read = reader.patterns_read
             reader.lists[name] = plain.terms(words, f"the list {name!r}")
+            reader.patterns_read = plain.patterns_read
             reader.problems.extend(plain.problems)
 
 

@@ -47,7 +47,7 @@ def compile_pattern(text: str) -> Any:
     options.never_nl = True
     options.case_sensitive = False
     options.log_errors = False
-    options.max_mem = 8 << 20
+    options.max_mem = 2 << 20
     try:
         compiled = re2.compile("(?m)" + simplify(text), options)
     except re2.error as error:

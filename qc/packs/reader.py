@@ -22,6 +22,10 @@ from qc.text.normal import normal_text
 MAX_WORD = 100
 MAX_TERMS = 5_000
 MAX_TEXT = 2_000
+MAX_PACK_TERMS = 200_000
+"""Words and patterns of all rules together, lists written out."""
+
+MAX_PATTERNS = 1_000
 
 _DURATION = re.compile(
     r"\s*(\d{1,7}(?:\.\d{1,3})?)\s*(ms|毫秒|s|sec|second|seconds|秒|min|minute|minutes|分钟|h|hour|hours|小时)\s*"
@@ -47,6 +51,8 @@ class Reader:
     def __init__(self, lists: Mapping[str, tuple[Term, ...]] | None = None) -> None:
         self.problems: list[Problem] = []
         self.lists = dict(lists or {})
+        self.terms_read = 0
+        self.patterns_read = 0
 
     def problem(self, node: Node, message: str, hint: str = "") -> None:
         self.problems.append(node.problem(message, hint))
@@ -192,7 +198,16 @@ class Reader:
                     found[term] = None
         if len(found) > MAX_TERMS:
             self.problem(node, f"{what} has more than {MAX_TERMS} words", "split it")
+        self.terms_read += len(found)
+        if self.terms_read > MAX_PACK_TERMS:
+            self._too_many(node, f"the rules hold more than {MAX_PACK_TERMS} words in all, lists written out")
+            return ()
         return tuple(found)
+
+    def _too_many(self, node: Node, message: str) -> None:
+        """Said once: what comes after is too many as well."""
+        if not any(problem.message == message for problem in self.problems):
+            self.problem(node, message, "make two packs of them")
 
     def _listed(self, node: Node) -> tuple[Term, ...]:
         fields = self.fields(node, ("list",), ("list",), "a reference to a word list")
@@ -210,6 +225,10 @@ class Reader:
         if not text:
             return None
         if len(text) > 2 and text.startswith("/") and text.endswith("/"):
+            self.patterns_read += 1
+            if self.patterns_read > MAX_PATTERNS:
+                self._too_many(node, f"there are more than {MAX_PATTERNS} patterns")
+                return None
             try:
                 compile_pattern(text[1:-1])
             except BadPattern as bad:

@@ -127,6 +127,16 @@ def test_a_pack_of_a_newer_language_is_refused(folder: Path) -> None:
     assert problems(folder)[0].hint == "update qc"
 
 
+def test_a_pack_that_would_grow_without_bound_is_refused(folder: Path) -> None:
+    """A list of many words, referred to by many rules; and a flood of patterns."""
+    rule = (folder / "rules.yaml").read_text(encoding="utf-8")
+    (folder / "lists" / "times.yaml").write_text("".join(f"- w{i}\n" for i in range(4000)), encoding="utf-8")
+    (folder / "rules.yaml").write_text("".join(rule.replace("id: promise", f"id: r{i}") for i in range(60)), encoding="utf-8")
+    assert ["200000 words" in p.message for p in problems(folder)] == [True]
+    (folder / "lists" / "times.yaml").write_text("".join(f"- /a{i}/\n" for i in range(1001)), encoding="utf-8")
+    assert any("1000 patterns" in p.message for p in problems(folder))
+
+
 def test_nothing_there_and_no_head_are_said_plainly(tmp_path: Path) -> None:
     assert "no such pack" in problems(tmp_path / "none")[0].message
     assert "no pack.yaml" in problems(tmp_path)[0].message
