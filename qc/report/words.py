@@ -131,7 +131,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "quarantined": ("识别不可信，不参与判断", "not trusted, takes no part in verdicts"),
     "play": ("播放 {call}，从 {time} 开始", "Play {call} from {time}"),
     "player": ("录音播放器", "Recording player"),
-    "now_playing": ("正在播放", "Playing"),
+    "now_playing": ("正在播放：{what}", "Playing: {what}"),
     "close_player": ("关闭播放器", "Close player"),
     "play_failed": (
         "这段录音无法播放：文件不在报告旁边，或浏览器不支持它的格式。",
@@ -177,9 +177,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "digest": ("摘要", "digest"),
     "signer": ("签名", "signed by"),
     "signer_local": ("本地规则包，未签名", "local pack, not sealed"),
-    "engine": ("识别引擎", "speech engine"),
-    "model": ("模型", "model"),
-    "tool": ("工具", "tool"),
+    "engine": ("识别引擎", "Speech engine"),
+    "model": ("模型", "Model"),
+    "tool": ("工具", "Tool"),
     "mixed_versions": (
         "注意：这些通话用规则包的 {n} 个版本扫描过，得分不完全可比。重新运行 qc scan 可统一版本。",
         "Note: these calls were scanned with {n} versions of the pack, so their scores do not quite compare. Run qc scan again to bring all to one.",

@@ -75,7 +75,7 @@
   const play = (link) => {
     player.hidden = false;
     body.classList.add("playing");
-    status.textContent = `${player.dataset.playing}: ${link.dataset.call} · ${link.textContent}`;
+    status.textContent = player.dataset.playing.replace("{what}", () => `${link.dataset.call} · ${link.textContent}`);
     mark(link);
     at = Number(link.dataset.at) / 1000;
     if (audio.getAttribute("src") !== link.dataset.src) {
