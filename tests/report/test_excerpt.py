@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fixture_store import turns_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qc.report.excerpt import MOST_EVIDENCE, excerpts
@@ -90,6 +90,7 @@ _EVIDENCE = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_EVIDENCE, max_size=9), st.integers(0, 5))
 def test_whatever_the_evidence_no_word_is_lost_or_doubled(evidence: list[dict[str, Any]], size: int) -> None:
     turns = TURNS[:size]

@@ -94,6 +94,19 @@ def test_a_score_is_what_the_scorecard_says(tmp_path: Path, verdicts: list[dict[
     assert row["fatal"] is (verdicts[:1] == [verdict("crime")])
 
 
+def test_the_example_of_the_docs(tmp_path: Path) -> None:
+    used = pack(
+        extra=(
+            rule("promise", "first", -5.0, cap=10.0, once_per_ms=60_000),
+            rule("greeting", "second", -3.0),
+            rule("thanks", "second", 3.0),
+        )
+    )
+    (row,) = scored(tmp_path, used, [[verdict("promise", count=3), verdict("greeting", "undecided"), verdict("thanks")]])
+    assert [(i["worst"], i["best"]) for i in row["items"]] == [(-10, -10), (-3, 0), (3, 3)]
+    assert (row["worst"], row["best"]) == (90, 93)
+
+
 def test_weights_count_relative_to_their_mean(tmp_path: Path) -> None:
     first, second = scored(tmp_path, pack(weights=(3.0, 1.0)), [[verdict("slip")], [verdict("lapse")]])
     assert (first["worst"], second["worst"]) == (100 - 5 * 1.5, 100 - 30 * 0.5)
