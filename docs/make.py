@@ -43,7 +43,14 @@ def cli_page() -> str:
     from qc.errors import EXIT_MEANINGS
 
     root = typer.main.get_command(app)
-    text = [NOTICE, "# The command line\n", "`qc VERB --help` prints the same.\n", "## Exit codes\n", "| code | meaning |", "|---|---|"]
+    text = [
+        NOTICE,
+        "# The command line\n",
+        "`qc VERB --help` prints the same.\n",
+        "## Exit codes\n",
+        "| code | meaning |",
+        "|---|---|",
+    ]
     text += [f"| {int(code)} | {meaning} |" for code, meaning in EXIT_MEANINGS.items()]
     for name, command in commands(root, "qc"):
         text += [f"\n## {name}\n", prose(command.help or ""), "", *parameters(command)]

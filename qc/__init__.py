@@ -1,5 +1,6 @@
 """qc: call recordings to text, text to verdicts, verdicts to scores and pages."""
 
-from qc.version import VERSION as __version__
+from qc import version
 
+__version__ = version.VERSION
 __all__ = ["__version__"]

@@ -18,7 +18,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def qc(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "qc", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "qc", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,9 @@ def test_every_verb_has_help_with_an_example_and_every_option_is_explained(maker
     assert {"qc run", "qc demo", "qc transcribe", "qc import", "qc scan", "qc score", "qc report", "qc doctor"} <= set(verbs)
     for name, command in verbs.items():
         assert command.help, f"{name} has no help"
-        assert f"Example:  {name}" in " ".join(command.help.split("\n")).replace("Example: qc", "Example:  qc"), f"{name} shows no example"
+        assert f"Example:  {name}" in " ".join(command.help.split("\n")).replace("Example: qc", "Example:  qc"), (
+            f"{name} shows no example"
+        )
         for param in command.params:
             assert param.name == "help" or getattr(param, "help", None), f"{name}: {param.name} is not explained"
 

@@ -15,7 +15,20 @@ LEVEL = {
 }  # fmt: skip
 STAGES = {"calls", "transcribe", "scan", "score", "report"}
 MODEL_LIBRARIES = {"torch", "whisper", "silero_vad", "safetensors", "faster_whisper"}
-HEAVY = {*MODEL_LIBRARIES, "pyarrow", "polars", "numpy", "jinja2", "xlsxwriter", "openpyxl", "re2", "ahocorasick_rs", "opencc", "av", "ruamel"}
+HEAVY = {
+    *MODEL_LIBRARIES,
+    "pyarrow",
+    "polars",
+    "numpy",
+    "jinja2",
+    "xlsxwriter",
+    "openpyxl",
+    "re2",
+    "ahocorasick_rs",
+    "opencc",
+    "av",
+    "ruamel",
+}
 FILES = sorted(QC.rglob("*.py"))
 
 
@@ -40,7 +53,9 @@ def test_imports_point_up_the_page_only(path: Path) -> None:
         if not name.startswith("qc."):
             continue
         there = name.split(".")[1]
-        assert there == here or LEVEL[there] < LEVEL[here] or {here, there} <= {"text", "audio", "errors", "progress"}, f"{here} imports {there}"
+        assert there == here or LEVEL[there] < LEVEL[here] or {here, there} <= {"text", "audio", "errors", "progress"}, (
+            f"{here} imports {there}"
+        )
         assert not ({here, there} <= STAGES and here != there), f"stage {here} imports stage {there}"
 
 

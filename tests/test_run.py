@@ -123,7 +123,11 @@ def test_the_exit_code_says_failed_findings_or_fine(tmp_path: Path) -> None:
     assert broken.returncode == Exit.FAILED_CALLS
     assert json.loads(broken.stdout)["failed"] == {"not_audio": 1}
     (some / "c003.wav").unlink()
-    rude = next(json.loads(x) for x in (SAMPLES / "truth.jsonl").read_text(encoding="utf-8").splitlines() if '"rude-words", "verdict": "hit"' in x)
+    rude = next(
+        json.loads(x)
+        for x in (SAMPLES / "truth.jsonl").read_text(encoding="utf-8").splitlines()
+        if '"rude-words", "verdict": "hit"' in x
+    )
     shutil.copy(SAMPLES / rude["file"], some / rude["file"])
     base[base.index("--store") + 1] = str(tmp_path / "store2")
     found = cli(*base, "--fail-on", "critical")

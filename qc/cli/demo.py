@@ -67,7 +67,11 @@ def _beside(name: str) -> Path:
     for place in (Path.cwd(), Path(__file__).resolve().parents[2]):
         if (place / name).is_dir():
             return place / name
-    raise UsageError(f"there is no folder {name} here", where=str(Path.cwd()), hint="run the demo in a checkout of qc, or give --samples FOLDER")
+    raise UsageError(
+        f"there is no folder {name} here",
+        where=str(Path.cwd()),
+        hint="run the demo in a checkout of qc, or give --samples FOLDER",
+    )
 
 
 def _broken_on_purpose(truth: Path) -> set[str]:

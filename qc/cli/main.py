@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,7 +40,7 @@ app = typer.Typer(
     epilog=_EPILOG,
 )
 
-VERBS = {
+VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "run": run,
     "transcribe": transcribe,

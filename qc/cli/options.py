@@ -16,7 +16,9 @@ SEVERITIES = ("low", "medium", "high", "critical")
 
 Sources = Annotated[
     list[Path],
-    typer.Argument(help="Folders of recordings, recordings, or lists (CSV, XLSX, Parquet) that name them.", metavar="FOLDER|LIST"),
+    typer.Argument(
+        help="Folders of recordings, recordings, or lists (CSV, XLSX, Parquet) that name them.", metavar="FOLDER|LIST"
+    ),
 ]
 CallList = Annotated[Path | None, typer.Option("--calls", help="The call list: CSV, XLSX or Parquet.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="The store's folder.")]

@@ -53,7 +53,9 @@ def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary
     """Run every stage. Failed calls are rows; see the stages for what they raise."""
     packs = [trust_local(path) for path in options.packs]
     if len({p.pack.id for p in packs}) < len(packs):
-        raise UsageError("two packs have the same id", where="--rules", hint="scan them into two stores, or give one of them another id")
+        raise UsageError(
+            "two packs have the same id", where="--rules", hint="scan them into two stores, or give one of them another id"
+        )
     rows, problems = build_calls(options.calls, progress)
     if not rows:
         raise UsageError(
