@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -71,30 +72,34 @@ def _run(which: CallOptions, how: TranscribeOptions, store: Path, as_json: bool)
     from qc.transcribe.run import TranscribeInterrupted, transcribe
 
     place = Store(store)
-    with console.progress(as_json) as progress:
-        rows, problems = build_calls(which, progress)
-        show_problems(problems)
-        if not rows:
-            raise UsageError(
-                "no recording was found",
-                where=", ".join(map(str, which.sources)),
-                hint="give a folder with recordings",
-                code="no_recordings",
-            )
-        save_calls(place, rows)
-        try:
+    try:
+        with console.progress(as_json) as progress:
+            rows, problems = build_calls(which, progress)
+            show_problems(problems)
+            if not rows:
+                where, hint = ", ".join(map(str, which.sources)), "give a folder with recordings"
+                raise UsageError("no recording was found", where=where, hint=hint, code="no_recordings")
+            save_calls(place, rows)
             summary = transcribe(place, how, progress, rows)
-        except TranscribeInterrupted as stopped:
-            summary = stopped.summary
-            saved = summary.transcribed + summary.skipped
-            console.say(f"Interrupted. {saved:,} of {summary.calls:,} calls are saved in {store}. Go on with:")
-            console.say("    " + shlex.join(["qc", *sys.argv[1:]]))
-            raise typer.Exit(int(Exit.INTERRUPTED)) from None
+    except TranscribeInterrupted as stopped:
+        done = stopped.summary.transcribed + stopped.summary.skipped
+        _leave(f"Interrupted. {done:,} of {stopped.summary.calls:,} calls are saved in {store}. Go on with:")
+    except KeyboardInterrupt:
+        _leave(f"Interrupted before the first call; {store} is as it was. Go on with:")
     value = _as_dict(summary, problems)
     if not console.result(value, as_json):
         _show(summary, store)
     if summary.failed or problems:
         raise typer.Exit(int(Exit.FAILED_CALLS))
+
+
+def _leave(said: str) -> NoReturn:
+    """Say what is saved and how to go on, and be gone: taking a model down in good order can take seconds."""
+    console.say(said)
+    console.say("    " + shlex.join(["qc", *sys.argv[1:]]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(Exit.INTERRUPTED))
 
 
 def _as_dict(summary: TranscribeSummary, problems: list[Problem]) -> dict[str, Any]:

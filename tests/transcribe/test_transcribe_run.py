@@ -271,7 +271,7 @@ def test_a_signal_ends_the_run_with_what_is_saved_and_how_to_go_on(
     folder, model, quiet = spoken
     process = started(folder, tmp_path / "s", model, 1)
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err.decode()
     assert b"of 20 calls are saved" in err
     assert b"qc transcribe" in err

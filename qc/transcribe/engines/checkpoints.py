@@ -96,14 +96,14 @@ def _digest(path: Path) -> str:
 def load_model(checkpoint: Checkpoint, device: str) -> Any:
     """The checkpoint as openai-whisper's module on a device, float32 (on CUDA: float16 but for layer norms). Raises ModelError."""
     import torch
-    from whisper.model import ModelDimensions, Whisper
+    from whisper.model import ModelDimensions
 
     raw = _read(checkpoint)
     dims = ModelDimensions(**_checked_dims(raw, checkpoint))
     weights = raw["model_state_dict"]
     try:
-        model = Whisper(dims)
-        model.load_state_dict({k: v.float() for k, v in weights.items()})
+        model = _without_weights(dims)
+        model.load_state_dict({k: v.float() for k, v in weights.items()}, assign=True)
     except (RuntimeError, AttributeError, TypeError, AssertionError, ZeroDivisionError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(
@@ -118,6 +118,21 @@ def load_model(checkpoint: Checkpoint, device: str) -> Any:
         model.decoder.positional_embedding.data = model.decoder.positional_embedding.data.half()
         model.encoder.positional_embedding.data = model.encoder.positional_embedding.data.half()
     return model.to(torch.device(device))
+
+
+def _without_weights(dims: Any) -> Any:
+    """openai-whisper's module without memory for its weights and without random numbers in them: they are about to come."""
+    import torch
+    from whisper.model import AudioEncoder, TextDecoder, Whisper
+
+    model = Whisper.__new__(Whisper)
+    torch.nn.Module.__init__(model)
+    model.dims = dims
+    with torch.device("meta"):
+        model.encoder = AudioEncoder(dims.n_mels, dims.n_audio_ctx, dims.n_audio_state, dims.n_audio_head, dims.n_audio_layer)
+        model.decoder = TextDecoder(dims.n_vocab, dims.n_text_ctx, dims.n_text_state, dims.n_text_head, dims.n_text_layer)
+    model.decoder.mask = torch.full((dims.n_text_ctx, dims.n_text_ctx), -torch.inf).triu_(1)
+    return model
 
 
 def _read(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _HOP = 160
 _TOKENS_PER_S = 8
 _TOKENS_MORE = 16
 _MARGIN_MS = 2_000
+_CPU_ENCODES = 2  # windows in one call, so that Ctrl-C never waits long for one
 
 
 def open_engine(request: EngineRequest) -> WhisperEngine:
@@ -96,7 +97,9 @@ class WhisperEngine:
 
         words = self._vocabulary
         with torch.inference_mode():
-            audio = self._model.encoder(self._mel(windows))
+            at_once = _CPU_ENCODES if self._model.device.type == "cpu" else self._batch
+            mels = self._mel(windows).split(at_once)
+            audio = torch.cat([self._model.encoder(mel) for mel in mels])
             room = self._context - len(words.initial)
             caps = [min(room, -(-_TOKENS_PER_S * w.speech_ms // 1000) + _TOKENS_MORE) for w in windows]
             rows, sums, silence = _greedy(self._model, audio, words, caps)
