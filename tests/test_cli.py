@@ -101,3 +101,20 @@ def test_errors_are_rendered_with_where_and_hint(capsys: pytest.CaptureFixture[s
 def test_escape_sequences_from_strangers_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     console.out("\x1b[31mred\x07 \x9b2J")
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_an_interrupted_verb_ends_with_its_own_code_and_says_how_to_go_on(tmp_path: Path) -> None:
+    code = (
+        "import sys, qc.cli.scan as verb, qc.scan as stage\n"
+        "def stop(*a, **k): raise KeyboardInterrupt\n"
+        "stage.scan = stop\n"
+        "from qc.store import Store\n"
+        f"Store({str(tmp_path)!r}).append('transcripts', [dict(call_id='a', status='failed', reason='empty')])\n"
+        f"sys.argv = ['qc', 'scan', '--rules', {str(ROOT / 'rules' / 'service-en')!r}, '--store', {str(tmp_path)!r}]\n"
+        "from qc.cli.main import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == Exit.INTERRUPTED, done.stderr
+    assert "Interrupted. What was finished is saved. Go on with:\n    qc scan --rules" in done.stderr

@@ -6,14 +6,16 @@ In a terminal progress is a bar; elsewhere a line now and then; with `--json` on
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from qc.errors import PackError, QcError
+from qc.errors import Exit, PackError, QcError
 from qc.progress import Progress
 
 if TYPE_CHECKING:
@@ -63,6 +65,15 @@ def show_error(error: QcError, *, as_json: bool = False) -> None:
     say(f"error: {error.where + ': ' if error.where else ''}{error.message}")
     if error.hint:
         say(f"    {error.hint}")
+
+
+def leave_interrupted(said: str) -> NoReturn:
+    """Say what is saved and how to go on, and be gone at once: taking a model down in good order can take seconds."""
+    say(f"Interrupted. {said} Go on with:")
+    say("    " + shlex.join(["qc", *sys.argv[1:]]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(Exit.INTERRUPTED))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> None:

@@ -6,6 +6,7 @@ Verb modules are light; whatever is heavy (torch, pyarrow, polars, whisper) is i
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 from collections.abc import Callable
@@ -52,9 +53,25 @@ VERBS: dict[str, Callable[..., Any]] = {
 }
 GROUPS = {"rules": rules_app, "store": store_app}
 
+
+def _interruptible(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The verb, but Ctrl-C ends it with a word and the code for that, not with the framework's «Aborted!» and code 1."""
+
+    @functools.wraps(verb)
+    def run_it(*arguments: Any, **options: Any) -> Any:
+        try:
+            return verb(*arguments, **options)
+        except KeyboardInterrupt:
+            console.leave_interrupted("What was finished is saved.")
+
+    return run_it
+
+
 for _name, _verb in VERBS.items():
-    app.command(_name)(_verb)
+    app.command(_name)(_interruptible(_verb))
 for _name, _group in GROUPS.items():
+    for _command in _group.registered_commands:
+        _command.callback = _interruptible(_command.callback) if _command.callback else None
     app.add_typer(_group, name=_name)
 
 
@@ -91,9 +108,6 @@ def main(argv: list[str] | None = None) -> None:
     except QcError as error:
         console.show_error(error, as_json="--json" in arguments)
         code = int(error.exit_code)
-    except KeyboardInterrupt:
-        console.say("Interrupted. What was finished is saved; run the same command again to go on.")
-        code = int(Exit.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         code = int(Exit.OK)

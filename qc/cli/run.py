@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,9 +83,7 @@ def run_interruptibly(everything: RunOptions, store: Path, as_json: bool) -> Run
             return run_all(Store(store), everything, progress)
     except KeyboardInterrupt:
         saved = Store(store).keys("transcripts").num_rows
-        console.say(f"Interrupted. {saved:,} calls are saved in {store}. Go on with:")
-        console.say("    " + shlex.join(["qc", *sys.argv[1:]]))
-        raise typer.Exit(int(Exit.INTERRUPTED)) from None
+        console.leave_interrupted(f"{saved:,} calls are saved in {store}.")
 
 
 def as_dict(summary: RunSummary, store: Path) -> dict[str, Any]:

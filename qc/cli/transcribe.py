@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -83,23 +80,14 @@ def _run(which: CallOptions, how: TranscribeOptions, store: Path, as_json: bool)
             summary = transcribe(place, how, progress, rows)
     except TranscribeInterrupted as stopped:
         done = stopped.summary.transcribed + stopped.summary.skipped
-        _leave(f"Interrupted. {done:,} of {stopped.summary.calls:,} calls are saved in {store}. Go on with:")
+        console.leave_interrupted(f"{done:,} of {stopped.summary.calls:,} calls are saved in {store}.")
     except KeyboardInterrupt:
-        _leave(f"Interrupted before the first call; {store} is as it was. Go on with:")
+        console.leave_interrupted(f"No call was finished; {store} is as it was.")
     value = _as_dict(summary, problems)
     if not console.result(value, as_json):
         _show(summary, store)
     if summary.failed or problems:
         raise typer.Exit(int(Exit.FAILED_CALLS))
-
-
-def _leave(said: str) -> NoReturn:
-    """Say what is saved and how to go on, and be gone: taking a model down in good order can take seconds."""
-    console.say(said)
-    console.say("    " + shlex.join(["qc", *sys.argv[1:]]))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(int(Exit.INTERRUPTED))
 
 
 def _as_dict(summary: TranscribeSummary, problems: list[Problem]) -> dict[str, Any]:
