@@ -28,6 +28,7 @@ HEAVY = {
     "opencc",
     "av",
     "ruamel",
+    "cryptography",
 }
 FILES = sorted(QC.rglob("*.py"))
 

@@ -37,7 +37,7 @@ def flatten(pack: Pack) -> bytes:
         "base": _number(pack.base),
         "coverage_floor": _number(pack.coverage_floor),
         "dimensions": [{"id": d.id, "title": dict(d.title), "weight": _number(d.weight)} for d in pack.dimensions],
-        "rules": [_plain_rule(rule) for rule in pack.rules],
+        "rules": [plain_rule(rule) for rule in pack.rules],
     }
     if pack.authors:
         plain["authors"] = list(pack.authors)
@@ -48,7 +48,8 @@ def flatten(pack: Pack) -> bytes:
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _plain_rule(rule: Rule) -> dict[str, Any]:
+def plain_rule(rule: Rule) -> dict[str, Any]:
+    """A rule in the rule language, as plain data."""
     plain: dict[str, Any] = {
         "id": rule.id,
         "title": dict(rule.title),
@@ -69,6 +70,8 @@ def _plain_rule(rule: Rule) -> dict[str, Any]:
         plain["tags"] = list(rule.tags)
     if rule.applies_to:
         plain["applies_to"] = {column: list(values) for column, values in rule.applies_to}
+    if rule.visibility != "shown":
+        plain["visibility"] = rule.visibility
     plain.update({k: v for k in ("clause", "valid_from", "valid_until") if (v := getattr(rule, k))})
     return plain
 

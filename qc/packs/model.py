@@ -19,6 +19,9 @@ Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 """From mild to grave; `--fail-on` takes one of them."""
 
+VISIBILITIES = ("shown", "hidden")
+"""Who sees a rule: everyone who has the pack, or only the house it was written in (`qc.packs.hidden`)."""
+
 LANGUAGES = ("zh", "en")
 """Languages that a person may read a pack in. A `Text` has every one of them."""
 
@@ -82,6 +85,7 @@ class Rule:
     valid_from: str = ""
     """First and last day (ISO date) of calls it applies to; empty: no bound."""
     valid_until: str = ""
+    visibility: str = "shown"
     where: str = field(default="", compare=False)
     """`file:line:column` it was read from; not part of the pack."""
 

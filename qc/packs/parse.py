@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qc.packs.cases import read_cases
-from qc.packs.model import LANGUAGE_VERSION, LANGUAGES, SEVERITIES, Dimension, Pack, Rule
+from qc.packs.model import LANGUAGE_VERSION, LANGUAGES, SEVERITIES, VISIBILITIES, Dimension, Pack, Rule
 from qc.packs.nodes import Node
 from qc.packs.reader import Reader
 from qc.packs.syntax import read_condition
@@ -45,6 +45,7 @@ RULE_KEYS = (
     "applies_to",
     "valid_from",
     "valid_until",
+    "visibility",
 )
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _LIST_NAME = re.compile(r"[\w-]{1,64}")
@@ -121,6 +122,7 @@ def _rule_readers(dimensions: tuple[Dimension, ...]) -> dict[str, Callable[[Read
         "applies_to": _read_applies,
         "valid_from": lambda r, n: r.date(n, "`valid_from`"),
         "valid_until": lambda r, n: r.date(n, "`valid_until`"),
+        "visibility": lambda r, n: r.choice(n, VISIBILITIES, "`visibility`"),
     }
 
 

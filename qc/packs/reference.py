@@ -44,6 +44,12 @@ RULE_DOC: tuple[Key, ...] = (
     ),
     Key("valid_from", "生效的第一天，2026-11-01", "first day of calls, 2026-11-01"),
     Key("valid_until", "有效的最后一天", "last day of calls"),
+    Key(
+        "visibility",
+        "hidden：导出的封装包里没有这条规则，只有它的承诺值（见 docs/packs.md）",
+        "hidden: a sealed pack holds only a commitment to the rule, not the rule (docs/packs.md)",
+        "shown",
+    ),
 )
 
 PACK_DOC: tuple[Key, ...] = (
