@@ -96,6 +96,16 @@ def false_alarms(truth: dict, finding: dict | None) -> list[dict]:
     ]
 
 
+def misheard(truth: dict, transcript: dict | None) -> list[dict]:
+    """The turns of a call that were not heard as they were said: why a verdict is wrong stands in one of them."""
+    pairs = [(turn, _heard(transcript, turn)) for turn in truth["turns"]]
+    return [
+        {"call_id": truth["call_id"], "role": turn["role"], "said": turn["text"], "heard": heard}
+        for turn, heard in pairs
+        if plain(turn["text"]) != plain(heard)
+    ]
+
+
 # ------------------------------------------------------------------ character errors
 def plain(text: str) -> str:
     """The characters that count: no punctuation, no spaces."""
@@ -148,6 +158,8 @@ def compare(truths: list[dict], findings: dict[str, dict], transcripts: dict[str
             row["left_alone"] += o.right
     for rule, n in Counter(a["rule"] for a in alarms).items():
         rules.setdefault(rule, {"planted": 0, "found": 0, "near": 0, "left_alone": 0, "false_alarms": 0})["false_alarms"] = n
+    odd = {o.call_id for o in outcomes if not o.right} | {a["call_id"] for a in alarms}
+    turns = [m for t in truths if t["call_id"] in odd for m in misheard(t, transcripts.get(t["call_id"]))]
     totals = {name: _share([o for o in outcomes if o.planted == kind]) for kind, name in MATTERS.items()}
     return {
         "totals": totals,
@@ -155,6 +167,7 @@ def compare(truths: list[dict], findings: dict[str, dict], transcripts: dict[str
         "rules": rules,
         "wrong": [asdict(o) for o in outcomes if not o.right],
         "false_alarms": alarms,
+        "misheard": turns,
         "cer": {k: {"errors": e, "characters": n, "cer": round(e / n, 4)} for k, (e, n) in sorted(cer.items()) if n},
     }
 
@@ -170,11 +183,7 @@ def show(result: dict) -> None:
     for rule, r in sorted(result["rules"].items()):
         mark = "" if r["found"] == r["planted"] and r["left_alone"] == r["near"] and not r["false_alarms"] else "  <"
         print(f"{rule:32} {r['found']:4}/{r['planted']:<4} {r['left_alone']:5}/{r['near']:<5} {r['false_alarms']:13}{mark}")
-    for o in result["wrong"]:
-        print(f"\n{o['call_id']} {o['rule']}: planted {o['planted']}, verdict {o['verdict']}")
-        print(f"   said   {o['said']}\n   heard  {o['heard']}")
-    for a in result["false_alarms"]:
-        print(f"\n{a['call_id']} {a['rule']}: nobody planted this; evidence {a['quotes']}")
+    _show_wrong(result)
     print("\ncharacter error rate")
     for codec, c in result["cer"].items():
         print(f"   {codec:10} {c['cer']:7.1%}  ({c['errors']} of {c['characters']})")
@@ -182,6 +191,18 @@ def show(result: dict) -> None:
     for name, t in result["totals"].items():
         print(f"{name}: {t['right']} of {t['of']} ({t['share']:.1%})")
     print(f"verdicts: {result['verdicts']}")
+
+
+def _show_wrong(result: dict) -> None:
+    """Call by call: what was decided wrongly, then the turns that were heard otherwise than they were said."""
+    for call_id in sorted({w["call_id"] for w in (*result["wrong"], *result["false_alarms"])}):
+        print(f"\n{call_id}")
+        for o in (o for o in result["wrong"] if o["call_id"] == call_id):
+            print(f"   {o['rule']}: planted {o['planted']}, verdict {o['verdict']}; said {o['said']}, heard {o['heard'] or '-'}")
+        for a in (a for a in result["false_alarms"] if a["call_id"] == call_id):
+            print(f"   {a['rule']}: nobody planted this; evidence {[q for q in a['quotes'] if q] or 'what was not heard'}")
+        for m in (m for m in result["misheard"] if m["call_id"] == call_id):
+            print(f"      {m['role']:9} {m['said']}\n      {'heard':9} {m['heard'] or '-'}")
 
 
 def read_truth(folder: Path) -> list[dict]:
