@@ -40,6 +40,7 @@ _CORE = (
     "google-re2",
     "ahocorasick-rs",
     "opencc",
+    "rapidfuzz",
     "ruamel.yaml",
     "jinja2",
     "xlsxwriter",

@@ -13,12 +13,22 @@ Who = Literal["agent", "customer", "anyone"]
 WHO: tuple[Who, ...] = ("agent", "customer", "anyone")
 
 
+TermKind = Literal["word", "exact", "sound", "fuzzy", "similar", "pattern"]
+
+
 @dataclass(frozen=True)
 class Term:
-    """A word or phrase (`kind` word: matched as written, in normal form) or a pattern (RE2, over the normal form)."""
+    """What is looked for in a turn's normal form.
 
-    kind: Literal["word", "pattern"]
+    `word`: as written. `sound`: any characters of the same toneless syllables, `tolerate` the pairs that are taken for the
+    same. `fuzzy`: a part of the turn whose edit similarity is at least `percent`. `similar`: the whole turn is that
+    similar. `pattern`: RE2. `exact` stands in word lists alone: a word that stays a `word` whatever the condition asks.
+    """
+
+    kind: TermKind
     text: str
+    tolerate: tuple[str, ...] = ()
+    percent: int = 100
 
 
 @dataclass(frozen=True)

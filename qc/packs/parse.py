@@ -11,6 +11,7 @@ from qc.packs.model import LANGUAGE_VERSION, LANGUAGES, SEVERITIES, VISIBILITIES
 from qc.packs.nodes import Node
 from qc.packs.reader import Reader
 from qc.packs.syntax import read_condition
+from qc.packs.terms import read_terms
 
 MAX_RULES = 5_000
 PACK_KEYS = (
@@ -70,7 +71,7 @@ def read_lists(reader: Reader, named: list[tuple[Node, str, Node]]) -> None:
         else:
             plain = Reader()
             plain.patterns_read = reader.patterns_read
-            reader.lists[name] = plain.terms(words, f"the list {name!r}")
+            reader.lists[name] = read_terms(plain, words, f"the list {name!r}", as_list=True)
             reader.patterns_read = plain.patterns_read
             reader.problems.extend(plain.problems)
 

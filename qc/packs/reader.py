@@ -16,16 +16,9 @@ from qc.errors import Problem
 from qc.packs.conditions import Term, Window
 from qc.packs.model import LANGUAGES, Text
 from qc.packs.nodes import Node
-from qc.packs.patterns import BadPattern, compile_pattern
-from qc.text.normal import normal_text
 
-MAX_WORD = 100
-MAX_TERMS = 5_000
+MAX_ITEMS = 5_000
 MAX_TEXT = 2_000
-MAX_PACK_TERMS = 200_000
-"""Words and patterns of all rules together, lists written out."""
-
-MAX_PATTERNS = 1_000
 
 _DURATION = re.compile(
     r"\s*(\d{1,7}(?:\.\d{1,3})?)\s*(ms|毫秒|s|sec|second|seconds|秒|min|minute|minutes|分钟|h|hour|hours|小时)\s*"
@@ -53,6 +46,7 @@ class Reader:
         self.lists = dict(lists or {})
         self.terms_read = 0
         self.patterns_read = 0
+        self.costly_read = 0
 
     def problem(self, node: Node, message: str, hint: str = "") -> None:
         self.problems.append(node.problem(message, hint))
@@ -69,7 +63,7 @@ class Reader:
             if key.kind != "text" or key.text not in known:
                 cut = value.kind == "text" and not value.text and found
                 hint = "put a text that holds a comma in quotes" if cut else suggestion(key.text, known)
-                self.problem(key, f"{what} has no key {_show(key)}", hint)
+                self.problem(key, f"{what} has no key {show(key)}", hint)
             elif key.text in found:
                 self.problem(key, f"{key.text!r} is there twice", "keep one of them")
             else:
@@ -79,7 +73,7 @@ class Reader:
                 self.problem(node, f"{what} needs `{name}:`", "add it")
         return found
 
-    def items(self, node: Node, what: str, most: int = MAX_TERMS) -> tuple[Node, ...]:
+    def items(self, node: Node, what: str, most: int = MAX_ITEMS) -> tuple[Node, ...]:
         """A list's items; one value alone counts as a list of one."""
         if node.kind != "list":
             return (node,)
@@ -122,7 +116,7 @@ class Reader:
         """One of `options`."""
         if node.kind == "text" and node.text in options:
             return node.text
-        self.problem(node, f"{what} cannot be {_show(node)}", suggestion(node.text, options))
+        self.problem(node, f"{what} cannot be {show(node)}", suggestion(node.text, options))
         return options[0]
 
     def flag(self, node: Node, what: str) -> bool:
@@ -136,7 +130,7 @@ class Reader:
         except InvalidOperation:
             value = None
         if value is None or not value.is_finite() or not low <= value <= high:
-            self.problem(node, f"{what} must be a number from {low:g} to {high:g}, not {_show(node)}", "write it in digits")
+            self.problem(node, f"{what} must be a number from {low:g} to {high:g}, not {show(node)}", "write it in digits")
             return low
         return float(value)
 
@@ -144,21 +138,21 @@ class Reader:
         """A whole number in [low, high]."""
         if node.kind == "text" and re.fullmatch(r"-?[0-9]{1,9}", node.text) and low <= int(node.text) <= high:
             return int(node.text)
-        self.problem(node, f"{what} must be a whole number from {low} to {high}, not {_show(node)}", "write it in digits")
+        self.problem(node, f"{what} must be a whole number from {low} to {high}, not {show(node)}", "write it in digits")
         return low
 
     def date(self, node: Node, what: str) -> str:
         """An ISO date."""
         if node.kind == "text" and _DATE.fullmatch(node.text):
             return node.text
-        self.problem(node, f"{what} must be a date, not {_show(node)}", "write it as 2026-11-30")
+        self.problem(node, f"{what} must be a date, not {show(node)}", "write it as 2026-11-30")
         return ""
 
     def duration_ms(self, node: Node, what: str, low: int = 0, high: int = 86_400_000) -> int:
         """A length of time with its unit, in whole milliseconds."""
         value = parse_duration(node.text) if node.kind == "text" else None
         if value is None:
-            self.problem(node, f"{what} must be a length of time, not {_show(node)}", "write the unit, for example 8 s or 500 ms")
+            self.problem(node, f"{what} must be a length of time, not {show(node)}", "write the unit, for example 8 s or 500 ms")
             return low
         if not low <= value <= high:
             self.problem(node, f"{what} must be from {low / 1000:g} s to {high / 1000:g} s", "write another length of time")
@@ -180,75 +174,9 @@ class Reader:
             if length:
                 return Window(side, "ms", length)
         self.problem(
-            node, f"`in` cannot be {_show(node)}", "write first 15 s, last 20 s, first 3 turns, last 2 turns or whole call"
+            node, f"`in` cannot be {show(node)}", "write first 15 s, last 20 s, first 3 turns, last 2 turns or whole call"
         )
         return None
-
-    # -- words --------------------------------------------------------------------------------------------------
-
-    def terms(self, node: Node, what: str) -> tuple[Term, ...]:
-        """Words, `/patterns/` and `list: name` references, references resolved, doubles dropped."""
-        found: dict[Term, None] = {}
-        for item in self.items(node, what):
-            if item.kind == "map":
-                found.update(dict.fromkeys(self._listed(item)))
-            else:
-                term = self._term(item, what)
-                if term is not None:
-                    found[term] = None
-        if len(found) > MAX_TERMS:
-            self.problem(node, f"{what} has more than {MAX_TERMS} words", "split it")
-        self.terms_read += len(found)
-        if self.terms_read > MAX_PACK_TERMS:
-            self._too_many(node, f"the rules hold more than {MAX_PACK_TERMS} words in all, lists written out")
-            return ()
-        return tuple(found)
-
-    def _too_many(self, node: Node, message: str) -> None:
-        """Said once: what comes after is too many as well."""
-        if not any(problem.message == message for problem in self.problems):
-            self.problem(node, message, "make two packs of them")
-
-    def _listed(self, node: Node) -> tuple[Term, ...]:
-        fields = self.fields(node, ("list",), ("list",), "a reference to a word list")
-        found: list[Term] = []
-        for name in self.items(fields["list"], "list") if "list" in fields else ():
-            if name.kind == "text" and name.text in self.lists:
-                found.extend(self.lists[name.text])
-            else:
-                hint = suggestion(name.text, self.lists) if self.lists else "make the file lists/NAME.yaml in the pack's folder"
-                self.problem(name, f"there is no word list {_show(name)}", hint)
-        return tuple(found)
-
-    def _term(self, node: Node, what: str) -> Term | None:
-        text = self.text(node, f"each of {what}", MAX_TEXT)
-        if not text:
-            return None
-        if len(text) > 2 and text.startswith("/") and text.endswith("/"):
-            self.patterns_read += 1
-            if self.patterns_read > MAX_PATTERNS:
-                self._too_many(node, f"there are more than {MAX_PATTERNS} patterns")
-                return None
-            try:
-                compile_pattern(text[1:-1])
-            except BadPattern as bad:
-                self.problem(node, bad.message, bad.hint)
-                return None
-            return Term("pattern", text[1:-1])
-        separator = next((c for c in ",，、;；|/" if c in text), "")
-        if separator:
-            several = ", ".join(part.strip() for part in re.split(r"[,，、;；|/]", text) if part.strip())
-            self.problem(
-                node, f"{_show(node)} is read as one phrase, for all its {separator!r}", f"write [{several}] for any of them"
-            )
-            return None
-        if not normal_text(text):
-            self.problem(node, f"{_show(node)} holds nothing that can be said", "write words")
-            return None
-        if len(text) > MAX_WORD:
-            self.problem(node, f"a word is longer than {MAX_WORD} characters", "keep the shortest part that cannot be mistaken")
-            return None
-        return Term("word", text)
 
 
 def parse_duration(text: str) -> int | None:
@@ -257,7 +185,8 @@ def parse_duration(text: str) -> int | None:
     return int(Decimal(match.group(1)) * _UNIT_MS[match.group(2)]) if match else None
 
 
-def _show(node: Node) -> str:
+def show(node: Node) -> str:
+    """A node in a message."""
     if node.kind != "text":
         return "a list" if node.kind == "list" else "a map"
     return repr(node.text if len(node.text) <= 40 else node.text[:40] + "…")

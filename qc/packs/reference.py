@@ -12,6 +12,7 @@ from qc.packs.model import SEVERITIES
 from qc.packs.parse import PACK_KEYS, RULE_KEYS
 from qc.packs.reasons import WHY
 from qc.packs.syntax import CONDITIONS, Key
+from qc.packs.terms import FORMS
 
 RULE_DOC: tuple[Key, ...] = (
     Key("id", "编号：小写字母、数字、连字符，永远不改", "its name for ever: small letters, digits, hyphens"),
@@ -235,6 +236,8 @@ def reference(language: str) -> str:
         "## 条件\n" if zh else "## Conditions\n",
         *(_condition(name, language) for name in CONDITIONS),
         _MEANING[language],
+        "## 词的写法\n" if zh else "## Ways to write a word\n",
+        *(_form(name, language) for name in FORMS),
         "## 用例\n" if zh else "## Cases\n",
         _cases(language),
         "## pack.yaml\n",
@@ -262,6 +265,15 @@ def _condition(name: str, language: str) -> str:
     table = _table(syntax.keys, language) + "\n" if syntax.keys else ""
     example = textwrap.dedent(syntax.example)
     return f"### `{name}`\n\n{text}\n\n{table}```yaml\n{example}```\n"
+
+
+def _form(name: str, language: str) -> str:
+    form = FORMS[name]
+    zh = language == "zh"
+    keys = tuple(Key(key, *meaning) for key, meaning in form.keys.items())
+    table = _table(keys, language) + "\n" if keys else ""
+    example = f"```yaml\n{textwrap.dedent(form.example)}```\n" if form.example else ""
+    return f"### `{name}`\n\n{form.zh if zh else form.en}\n\n{table}{example}"
 
 
 def _cases(language: str) -> str:

@@ -15,6 +15,7 @@ from qc.packs.conditions import WHO, AllOf, AnyOf, Condition, Interruption, Neve
 from qc.packs.examples import EXAMPLES
 from qc.packs.nodes import Node
 from qc.packs.reader import Reader, suggestion
+from qc.packs.terms import FORMS, How, read_how, read_terms, write_terms
 
 MAX_NESTING = 8
 MAX_PARTS = 50
@@ -106,8 +107,8 @@ def _who(reader: Reader, fields: dict[str, Node], key: str = "who") -> Any:
     return reader.choice(fields[key], WHO, f"`{key}`") if key in fields else "anyone"
 
 
-def _terms(reader: Reader, fields: dict[str, Node], key: str) -> tuple[Term, ...]:
-    return reader.terms(fields[key], f"`{key}`") if key in fields else ()
+def _terms(reader: Reader, fields: dict[str, Node], key: str, how: How | None = None) -> tuple[Term, ...]:
+    return read_terms(reader, fields[key], f"`{key}`", how) if key in fields else ()
 
 
 def _times(reader: Reader, fields: dict[str, Node]) -> int:
@@ -115,7 +116,8 @@ def _times(reader: Reader, fields: dict[str, Node]) -> int:
 
 
 def _read_says(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
-    terms = _terms(reader, fields, "says")
+    how = read_how(reader, fields)
+    terms = _terms(reader, fields, "says", how)
     need = 1
     if "need" in fields:
         said = fields["need"].text
@@ -127,24 +129,21 @@ def _read_says(reader: Reader, fields: dict[str, Node], depth: int) -> Condition
         terms=terms,
         who=_who(reader, fields),
         window=reader.window(fields["in"]) if "in" in fields else None,
-        unless=_terms(reader, fields, "unless"),
-        except_=_terms(reader, fields, "except"),
+        unless=_terms(reader, fields, "unless", how),
+        except_=_terms(reader, fields, "except", how),
         need=need,
         times=_times(reader, fields),
     )
 
 
 def _read_never(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
+    how = read_how(reader, fields)
     return NeverSays(
-        terms=_terms(reader, fields, "never_says"),
+        terms=_terms(reader, fields, "never_says", how),
         who=_who(reader, fields),
         window=reader.window(fields["in"]) if "in" in fields else None,
-        except_=_terms(reader, fields, "except"),
+        except_=_terms(reader, fields, "except", how),
     )
-
-
-def _plain_terms(terms: tuple[Term, ...]) -> list[str]:
-    return [term.text if term.kind == "word" else f"/{term.text}/" for term in terms]
 
 
 def _plain_window(window: Window) -> str:
@@ -152,16 +151,16 @@ def _plain_window(window: Window) -> str:
 
 
 def _write_words(head: str, condition: Says | NeverSays) -> dict[str, Any]:
-    plain: dict[str, Any] = {head: _plain_terms(condition.terms)}
+    plain: dict[str, Any] = {head: write_terms(condition.terms)}
     if condition.who != "anyone":
         plain["who"] = condition.who
     if condition.window is not None:
         plain["in"] = _plain_window(condition.window)
     if condition.except_:
-        plain["except"] = _plain_terms(condition.except_)
+        plain["except"] = write_terms(condition.except_)
     if isinstance(condition, Says):
         if condition.unless:
-            plain["unless"] = _plain_terms(condition.unless)
+            plain["unless"] = write_terms(condition.unless)
         if condition.need != 1:
             plain["need"] = "all" if condition.need == -1 else condition.need
         if condition.times != 1:
@@ -197,7 +196,7 @@ def _write_silence(condition: Silence) -> dict[str, Any]:
     if condition.after != "anyone":
         plain["after"] = condition.after
     if condition.except_after:
-        plain["except_after"] = _plain_terms(condition.except_after)
+        plain["except_after"] = write_terms(condition.except_after)
     if condition.times != 1:
         plain["times"] = condition.times
     return {"silence": plain}
@@ -255,6 +254,9 @@ _EXCEPT_KEY = Key(
     "a match inside one of these longer phrases does not count (转账 inside 不要私下转账)",
     "无 / none",
 )
+_MATCH_KEYS = tuple(
+    Key(name, *FORMS["word"].keys[name], default) for name, default in (("match", "exact"), ("tolerate", "无 / none"))
+)
 _TIMES_KEY = Key("times", "一共至少几次", "how often it must happen, in all", "1")
 
 CONDITIONS: dict[str, Syntax] = {
@@ -272,6 +274,7 @@ CONDITIONS: dict[str, Syntax] = {
                 "无 / none",
             ),
             _EXCEPT_KEY,
+            *_MATCH_KEYS,
             Key(
                 "need",
                 "要说到几个不同的：any 任一，all 全部，或一个数字",
@@ -289,7 +292,7 @@ CONDITIONS: dict[str, Syntax] = {
         NeverSays,
         "一次也没说这些。只有这一段确实听清楚了（覆盖率达到规则包的下限）才成立，否则「无法判定」。",
         "Says none of these. Holds only where the window was really heard (coverage at or above the pack's floor); else undecided.",
-        (_WHO_KEY, _IN_KEY, _EXCEPT_KEY),
+        (_WHO_KEY, _IN_KEY, _EXCEPT_KEY, *_MATCH_KEYS),
         _read_never,
         lambda c: _write_words("never_says", c),
         EXAMPLES["never_says"].good,

@@ -15,6 +15,8 @@ from typing import Any
 
 from qc.packs.conditions import Term
 from qc.packs.patterns import compile_pattern
+from qc.scan.nearly import NearlyMatcher, SentenceMatcher
+from qc.scan.sounds import SoundMatcher
 from qc.scan.view import Call
 from qc.text.normal import kind, normal_text
 
@@ -95,6 +97,9 @@ class Matcher:
             ahocorasick_rs.AhoCorasick(self._forms, matchkind=ahocorasick_rs.MatchKind.Standard) if self._forms else None
         )
         self._patterns = [(term, compile_pattern(term.text)) for term in wanted if term.kind == "pattern"]
+        self._sounds = SoundMatcher([term for term in wanted if term.kind == "sound"])
+        self._nearly = NearlyMatcher([term for term in wanted if term.kind == "fuzzy"])
+        self._sentences = SentenceMatcher([term for term in wanted if term.kind == "similar"])
 
     def match(self, calls: Sequence[Call]) -> list[CallMatches]:
         """The matches of each call."""
@@ -116,6 +121,13 @@ class Matcher:
             for found in pattern.finditer(buffer):
                 if found.end() > found.start():
                     add(term, found.start(), found.end())
+        for term, start, end in self._sounds.find(buffer):
+            if _whole(buffer, start, end):
+                add(term, start, end)
+        for term, start, end in self._nearly.find(buffer, _whole):
+            add(term, start, end)
+        for term, start, end in self._sentences.find(buffer, starts):
+            add(term, start, end)
         return results
 
 

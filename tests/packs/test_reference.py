@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from qc.errors import PackError
-from qc.packs import load_pack
+from qc.packs import load_pack, unflatten
 from qc.packs.cases import LINE_KEYS
 from qc.packs.parse import PACK_KEYS, RULE_KEYS
 from qc.packs.reasons import WHY
 from qc.packs.reference import PACK_DOC, RULE_DOC, reference
 from qc.packs.syntax import CONDITIONS
+from qc.packs.terms import FORMS
 from qc.scan import run_cases
 from qc.scan.conditions import CONDITIONS as MEANINGS
 
@@ -32,22 +33,30 @@ def as_rule(example: str) -> str:
     return "- id: r\n  title: r\n  why: r\n  dimension: warmth\n  severity: low\n  points: -1\n" + textwrap.indent(example, "  ")
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
-def test_every_condition_shows_a_hit_a_miss_and_an_undecided(name: str, tmp_path: Path) -> None:
+SHOWN = {**CONDITIONS, **{f"{name} (word)": form for name, form in FORMS.items() if form.example}}
+REFUSED = {**CONDITIONS, **{f"{name} (word)": form for name, form in FORMS.items()}}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_everything_shows_a_hit_a_miss_and_an_undecided(name: str, tmp_path: Path) -> None:
     file = tmp_path / "pack.yaml"
-    file.write_text(HEAD + textwrap.indent(as_rule(CONDITIONS[name].example), "  "), encoding="utf-8")
-    results = run_cases(load_pack(file))
+    file.write_text(HEAD + textwrap.indent(as_rule(SHOWN[name].example), "  "), encoding="utf-8")
+    pack = load_pack(file)
+    again = unflatten(pack.flat)
+    assert again == pack
+    assert again.flat == pack.flat
+    results = run_cases(pack)
     assert {r.case.verdict for r in results} == {"hit", "miss", "undecided"}
     for result in results:
         assert result.ok, f"{result.case}: {result.finding}"
         assert result.finding.why in WHY or result.case.verdict != "undecided"
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
-def test_every_condition_refuses_its_bad_example(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", REFUSED)
+def test_everything_refuses_its_bad_example(name: str, tmp_path: Path) -> None:
     cases = "cases: {hit: [{agent: a}], miss: [{agent: b}]}\n"
     file = tmp_path / "pack.yaml"
-    file.write_text(HEAD + textwrap.indent(as_rule(CONDITIONS[name].bad + cases), "  "), encoding="utf-8")
+    file.write_text(HEAD + textwrap.indent(as_rule(REFUSED[name].bad + cases), "  "), encoding="utf-8")
     with pytest.raises(PackError) as caught:
         load_pack(file)
     assert all(problem.hint for problem in caught.value.problems)
@@ -62,7 +71,15 @@ def test_the_page_tells_every_key(language: str) -> None:
     page = reference(language)
     assert tuple(key.name for key in RULE_DOC) == RULE_KEYS
     assert tuple(key.name for key in PACK_DOC) == PACK_KEYS
-    for word in [*RULE_KEYS, *PACK_KEYS, *LINE_KEYS, *WHY, *CONDITIONS, *(k.name for s in CONDITIONS.values() for k in s.keys)]:
+    for word in [
+        *RULE_KEYS,
+        *PACK_KEYS,
+        *LINE_KEYS,
+        *WHY,
+        *CONDITIONS,
+        *FORMS,
+        *(k.name for s in CONDITIONS.values() for k in s.keys),
+    ]:
         assert f"`{word}`" in page
 
 
