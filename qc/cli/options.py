@@ -36,7 +36,12 @@ MonoRole = Annotated[str, typer.Option("--mono-role", help="Role of one-channel 
 Raw = Annotated[str | None, typer.Option("--raw", help="CODEC:RATE[:CHANNELS] of headerless files, as in alaw:8000.")]
 MaxHours = Annotated[float, typer.Option("--max-hours", help="Longer recordings are refused.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, max=512, help="Windows of speech at once.")]
-Rules = Annotated[list[Path], typer.Option("--rules", "-r", help="Folder of a rule pack; repeat it for several packs.")]
+Rules = Annotated[
+    list[Path],
+    typer.Option("--rules", "-r", help="Folder of a rule pack, or a sealed pack (*.qcpack); repeat it for several."),
+]
+TrustList = Annotated[Path | None, typer.Option("--trust", help="List of trusted keys; without it your own.")]
+Allow = Annotated[list[str] | None, typer.Option("--allow", help="Pass over this check of a sealed pack; may be given again.")]
 FailOn = Annotated[
     str,
     typer.Option("--fail-on", help="Exit with 1 when there are hits of this severity or above: low, medium, high, critical."),

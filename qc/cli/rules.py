@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qc.cli import console
+from qc.cli import console, rules_seal
 from qc.errors import Exit, PackError, Problem
 
 if TYPE_CHECKING:
     from qc.packs.model import Pack
     from qc.scan import CaseResult
 
-rules_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check rule packs, run their cases, list their rules.")
+rules_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, test, compare, seal and exchange rule packs.")
 
 _Paths = Annotated[list[Path], typer.Argument(help="Folders of rule packs.", show_default=False)]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -85,6 +85,10 @@ def list_(
         ]
         heading = f"{pack.title[lang]} ({pack.id} {pack.version}), {len(pack.rules)} rules"
         console.table(heading, ["rule", "title", "dimension", "severity", "points"], rows, right=(4,))
+
+
+for _name, _verb in rules_seal.VERBS.items():
+    rules_app.command(_name)(_verb)
 
 
 def _load(paths: list[Path]) -> list[Pack]:

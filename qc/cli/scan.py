@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qc.cli import console
+from qc.cli import console, options
 from qc.errors import Exit, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from qc.packs.model import Pack
+    from qc.packs import TrustedPack
     from qc.scan import ScanSummary
 
 SEVERITIES = ("low", "medium", "high", "critical")
 
 
 def scan(
-    rules: Annotated[list[Path], typer.Option("--rules", "-r", help="Folder of a rule pack; repeat it for several packs.")],
+    rules: options.Rules,
     store: Annotated[Path, typer.Option("--store", help="The store's folder.")] = Path("qc-store"),
     fail_on: Annotated[
         str,
         typer.Option("--fail-on", help="Exit with 1 when there are hits of this severity or above: low, medium, high, critical."),
     ] = "",
+    trust: options.TrustList = None,
+    allow: options.Allow = None,
     redo: Annotated[bool, typer.Option("--redo", help="Scan again what was scanned with the same pack.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -32,19 +34,21 @@ def scan(
     A call already scanned with the same pack is skipped, so a second run does only what is new. A rule that could not
     be decided, because part of the speech was not heard, is counted as undecided, never as a hit.
 
+    A sealed pack is verified against the list of trusted keys before anything is scanned; every row says who signed it.
+
     Exit codes: 0 done, 1 hits at or above --fail-on, 2 the pack or the command line is wrong, 3 some calls failed (each
     is a row that says why; this comes before 1), 4 a pack is not trusted.
 
     Example:  qc scan --rules rules/ecommerce-zh --store qc-store --fail-on high
     """
-    from qc.packs import trust_local
+    from qc.packs import trust_pack
     from qc.scan import ScanOptions
     from qc.scan import scan as run
     from qc.store import Store
 
     if fail_on and fail_on not in SEVERITIES:
         raise UsageError(f"there is no severity {fail_on!r}", where="--fail-on", hint="use one of: " + ", ".join(SEVERITIES))
-    packs = [trust_local(path) for path in rules]
+    packs = [trust_pack(path, trust, allow or ()) for path in rules]
     opened = Store(store)
     if not opened.parts("transcripts"):
         raise StoreError(
@@ -52,7 +56,7 @@ def scan(
         )
     with console.progress(as_json) as progress:
         summary = run(opened, packs, ScanOptions(redo=redo), progress)
-    _print(summary, [trusted.pack for trusted in packs], store, as_json)
+    _print(summary, packs, store, as_json)
     raise typer.Exit(int(_exit(summary, fail_on)))
 
 
@@ -62,8 +66,11 @@ def _exit(summary: ScanSummary, fail_on: str) -> Exit:
     return Exit.FINDINGS if fail_on and summary.hits_at_or_above(fail_on) else Exit.OK
 
 
-def _print(summary: ScanSummary, packs: list[Pack], store: Path, as_json: bool) -> None:
-    listed = [{"id": p.id, "version": p.version, "sha256": p.sha256, "rules": len(p.rules)} for p in packs]
+def _print(summary: ScanSummary, packs: list[TrustedPack], store: Path, as_json: bool) -> None:
+    listed = [
+        {"id": t.pack.id, "version": t.pack.version, "sha256": t.pack.sha256, "signer": t.signer, "rules": len(t.pack.rules)}
+        for t in packs
+    ]
     value = {
         "store": str(store),
         "packs": listed,
@@ -77,8 +84,9 @@ def _print(summary: ScanSummary, packs: list[Pack], store: Path, as_json: bool) 
     }
     if console.result(value, as_json):
         return
-    for pack in packs:
-        console.out(f"{pack.id} {pack.version}, {len(pack.rules)} rules, sha256 {pack.sha256[:16]}")
+    for trusted in packs:
+        pack, signer = trusted.pack, "" if trusted.signer == "local" else f", signer: {trusted.signer}"
+        console.out(f"{pack.id} {pack.version}, {len(pack.rules)} rules, sha256 {pack.sha256[:16]}{signer}")
     console.out(
         f"{summary.calls:,} calls: {summary.scanned:,} scanned now, {summary.skipped:,} already done, {summary.failed:,} failed"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qc.packs.flatten import flatten, read_stored, unflatten
 from qc.packs.load import load_pack
 from qc.packs.model import SEVERITIES, Case, Dimension, Line, Pack, Rule
-from qc.packs.trust import TrustedPack, trust_local
+from qc.packs.trust import TrustedPack, trust_local, trust_pack, trust_sealed
 
 __all__ = [
     "SEVERITIES",
@@ -19,5 +19,7 @@ __all__ = [
     "load_pack",
     "read_stored",
     "trust_local",
+    "trust_pack",
+    "trust_sealed",
     "unflatten",
 ]

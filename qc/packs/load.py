@@ -26,9 +26,9 @@ def load_pack(path: Path | str) -> Pack:
     path = Path(path)
     if path.suffix == SEALED_SUFFIX:
         raise UntrustedPackError(
-            "this is a sealed pack, and this version of qc cannot verify seals yet",
+            "this is a sealed pack: it is verified, never loaded like a folder",
             where=str(path),
-            hint="ask its author for the folder, read it, and scan with the folder",
+            hint="look at it with `qc rules verify`",
         )
     if not path.exists():
         raise PackError([Problem(str(path), 1, 1, "there is no such pack", "give the folder that holds pack.yaml")])

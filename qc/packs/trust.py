@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
-from qc.packs.load import load_pack
+from qc.packs.load import SEALED_SUFFIX, load_pack
 from qc.packs.model import Pack
 
 _MADE_HERE = object()
@@ -12,13 +13,13 @@ LOCAL = "local"
 
 
 class TrustedPack:
-    """A pack and who answers for it. `signer` is `local` for a folder of one's own."""
+    """A pack and who answers for it. `signer`: `local` for a folder of one's own, else names and fingerprints of the keys."""
 
     __slots__ = ("pack", "signer")
 
     def __init__(self, pack: Pack, signer: str, made_by: object) -> None:
         if made_by is not _MADE_HERE:
-            raise TypeError("a TrustedPack comes from trust_local(), nowhere else")
+            raise TypeError("a TrustedPack comes from trust_local() or trust_sealed(), nowhere else")
         self.pack = pack
         self.signer = signer
 
@@ -29,3 +30,25 @@ def trust_local(path: Path | str) -> TrustedPack:
     Raises PackError with every problem; UntrustedPackError for a sealed pack, which is verified, never just trusted.
     """
     return TrustedPack(load_pack(path), LOCAL, _MADE_HERE)
+
+
+def trust_sealed(path: Path | str, trust: Path | None = None, allow: Collection[str] = ()) -> TrustedPack:
+    """Verify a sealed pack against a trust list (None: the person's own), passing over the checks that `allow` names.
+
+    Raises UntrustedPackError with every failed check, PackError for a pack that cannot be read.
+    """
+    from qc.packs.keys import read_trust
+    from qc.packs.seal import read_sealed
+    from qc.packs.verify import check_allowed, verify
+
+    verified = verify(read_sealed(Path(path)), read_trust(trust), check_allowed(allow))
+    return TrustedPack(verified.pack, verified.signer, _MADE_HERE)
+
+
+def trust_pack(path: Path | str, trust: Path | None = None, allow: Collection[str] = ()) -> TrustedPack:
+    """A folder of one's own as it is, a sealed pack (`.qcpack`) verified."""
+    path = Path(path)
+    return trust_sealed(path, trust, allow) if path.suffix == SEALED_SUFFIX else trust_local(path)
+
+
+__all__ = ["LOCAL", "TrustedPack", "trust_local", "trust_pack", "trust_sealed"]

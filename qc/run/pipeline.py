@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qc.calls import CallOptions, build_calls, save_calls
 from qc.errors import Problem, UsageError
-from qc.packs import trust_local
+from qc.packs import trust_pack
 from qc.progress import Progress
 from qc.report import ReportOptions, ReportSummary, write_report
 from qc.scan import ScanOptions, ScanSummary, scan
@@ -51,7 +51,7 @@ class RunSummary:
 
 def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary:
     """Run every stage. Failed calls are rows; see the stages for what they raise."""
-    packs = [trust_local(path) for path in options.packs]
+    packs = [trust_pack(path) for path in options.packs]
     if len({p.pack.id for p in packs}) < len(packs):
         raise UsageError(
             "two packs have the same id", where="--rules", hint="scan them into two stores, or give one of them another id"

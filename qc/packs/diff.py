@@ -1,0 +1,153 @@
+"""What changed between two packs: rules, words, points, cases, one change a line, in words and as data.
+
+It works on the flattened packs, so whatever the rule language can say is compared, and what means the same is the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qc.packs.model import Pack
+
+_TOLD = ("rules", "dimensions")
+_WHOLE = ("title", "why")
+MAX_SHOWN = 160
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change. `kind`: added, removed (`was` or `now` is the whole thing), changed (`was` to `now`), or words (`added`
+    and `removed` members of a list). `of`: pack, dimension or rule; `id`: which; `field`: a path like `when.says`."""
+
+    kind: str
+    of: str
+    id: str
+    field: str = ""
+    was: Any = None
+    now: Any = None
+    added: tuple[Any, ...] = ()
+    removed: tuple[Any, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The change as data."""
+        plain: dict[str, Any] = {"kind": self.kind, "of": self.of, "id": self.id, "field": self.field}
+        if self.kind == "words":
+            return plain | {"added": list(self.added), "removed": list(self.removed)}
+        return plain | {"was": self.was, "now": self.now}
+
+    def sentence(self) -> str:
+        """The change in words, English."""
+        place = f"{self.of} {self.id}" + (f", {self.field}" if self.field else "")
+        if self.kind == "added" and not self.field:
+            return f"{place}: added{_gist(self.now)}"
+        if self.kind == "removed" and not self.field:
+            return f"{place}: removed{_gist(self.was)}"
+        if self.kind == "words":
+            parts = [f"{word} {_several(items)}" for word, items in (("added", self.added), ("removed", self.removed)) if items]
+            return f"{place}: {'; '.join(parts) or 'put in another order'}"
+        if self.kind == "added":
+            return f"{place}: now {_show(self.now)}"
+        if self.kind == "removed":
+            return f"{place}: no longer {_show(self.was)}"
+        return f"{place}: {_show(self.was)} → {_show(self.now)}"
+
+
+def diff(old: Pack, new: Pack) -> tuple[Change, ...]:
+    """Every change from `old` to `new`: the pack's head, dimensions, then rules in the new order, removed ones last."""
+    was, now = json.loads(old.flat), json.loads(new.flat)
+    changes = list(_fields("pack", new.id, _without(was), _without(now), ""))
+    for of, key in (("dimension", "dimensions"), ("rule", "rules")):
+        changes.extend(_members(of, was[key], now[key]))
+    return tuple(changes)
+
+
+def _without(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in plain.items() if key not in _TOLD}
+
+
+def _members(of: str, was: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
+    before = {item["id"]: item for item in was}
+    after = {item["id"]: item for item in now}
+    for name, item in after.items():
+        if name not in before:
+            yield Change("added", of, name, now=item)
+        else:
+            yield from _fields(of, name, before[name], item, "")
+    for name, item in before.items():
+        if name not in after:
+            yield Change("removed", of, name, was=item)
+    kept = [name for name in before if name in after]
+    if kept != [name for name in after if name in before]:
+        yield Change("words", of, "all", "order")
+
+
+def _fields(of: str, name: str, was: Mapping[str, Any], now: Mapping[str, Any], path: str) -> Iterator[Change]:
+    for key in sorted({*was, *now}):
+        at = f"{path}.{key}" if path else key
+        if key not in was:
+            yield Change("added", of, name, at, now=now[key])
+        elif key not in now:
+            yield Change("removed", of, name, at, was=was[key])
+        else:
+            yield from _values(of, name, was[key], now[key], at)
+
+
+def _values(of: str, name: str, was: Any, now: Any, at: str) -> Iterator[Change]:
+    if was == now:
+        return
+    if isinstance(was, dict) and isinstance(now, dict) and at not in _WHOLE:
+        yield from _fields(of, name, was, now, at)
+    elif isinstance(was, list) and isinstance(now, list):
+        if len(was) == len(now) and at.startswith("when") and not any(isinstance(item, str) for item in (*was, *now)):
+            for index, (a, b) in enumerate(zip(was, now, strict=True), 1):
+                yield from _values(of, name, a, b, f"{at}[{index}]")
+            return
+        before, after = {_key(item): item for item in was}, {_key(item): item for item in now}
+        yield Change(
+            "words", of, name, at,
+            added=tuple(item for key, item in after.items() if key not in before),
+            removed=tuple(item for key, item in before.items() if key not in after),
+        )  # fmt: skip
+    else:
+        yield Change("changed", of, name, at, was, now)
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _show(value: Any) -> str:
+    """A value as a person writes it: words as they are, a case as its lines."""
+    if isinstance(value, str):
+        text = f"«{value}»"
+    elif isinstance(value, dict):
+        text = ", ".join(f"{key}: {_bare(item)}" for key, item in value.items())
+    elif isinstance(value, list):
+        text = " / ".join(_bare(item) for item in value)
+    else:
+        text = str(value)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+def _bare(value: Any) -> str:
+    return (
+        value if isinstance(value, str) else f"({_show(value)})" if isinstance(value, dict) and len(value) > 1 else _show(value)
+    )
+
+
+def _several(items: Sequence[Any]) -> str:
+    shown = ", ".join(_show(item) for item in items[:20])
+    return shown + (f" and {len(items) - 20} more" if len(items) > 20 else "")
+
+
+def _gist(value: Mapping[str, Any]) -> str:
+    """What a rule or dimension that came or went was about."""
+    said = (
+        f" ({value['title']['zh']} / {value['title']['en']}"
+        if value["title"]["zh"] != value["title"]["en"]
+        else f" ({value['title']['en']}"
+    )
+    return said + (f", {value['severity']}, {value['points']:+g} points)" if "points" in value else ")")
