@@ -23,7 +23,7 @@ def main() -> None:
     cache, out = a.folder / "calls", a.folder / "run"
     steps = (
         ["training.data", "--cache", cache, "--hours", a.hours, "--seed", a.seed],
-        ["training.train", "--cache", cache, "--out", out, "--minutes", a.minutes, "--seed", a.seed, "--frames", 10_000],
+        ["training.train", "--cache", cache, "--out", out, "--minutes", a.minutes, "--seed", a.seed],
         ["training.export", "--weights", out / "weights.pt", "--target", a.target, "--heldout", cache / "heldout"],
         ["training.cer"],
     )

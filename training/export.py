@@ -82,6 +82,7 @@ def export(weights: Path, target: Path, heldout: Path | None = None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part")
     save_file(out, part, metadata)
+    part.chmod(0o644)
     part.replace(target)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, step {saved['step']}, held-out CER on the way {saved['cer']:.1%}")
 

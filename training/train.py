@@ -78,6 +78,7 @@ class Vocabulary:
 
         self.tok = get_tokenizer(True, language="zh", task="transcribe")
         self._memo: dict[str, tuple[list[int], list[int]] | None] = {}
+        self.weight = [self._duration(t) for t in ids]
 
     @staticmethod
     def build(seed: int, cache: Cache) -> Vocabulary:
@@ -104,6 +105,26 @@ class Vocabulary:
         ids |= {tok.timestamp_begin + t for t in range(0, 1501, TIME_GRID)}
         units = {u for text in texts for u in ctc_units(text)}
         return Vocabulary(sorted(ids), sorted(units))
+
+    def _duration(self, token: int) -> float:
+        """How long a token takes, in characters: a comma is a pause, other punctuation next to nothing."""
+        if token >= self.tok.eot:
+            return 0.0
+        data = self.tok.encoding.decode_single_token_bytes(token)
+        if data == "，".encode():
+            return 1.2
+        return 0.3 if data in ("。".encode(), "？".encode()) else max(1, len(data)) / 3
+
+    def places(self, start: int, end: int, rows: list[int]) -> list[tuple[int, int]]:
+        """For each token the encoder frames in which it is about to be heard, from the utterance's start and end."""
+        weights = [self.weight[r] for r in rows]
+        total, at, out = sum(weights) or 1.0, 0.0, []
+        slack = 30 + 0.05 * (end - start)  # mel frames on both sides
+        for w in weights:
+            middle = start + (at + w / 2) / total * (end - start)
+            at += w
+            out.append((max(0, int(middle - slack) // 2), int(middle + slack) // 2 + 1))
+        return out
 
     def encode(self, text: str) -> tuple[list[int], list[int]] | None:
         """Rows of the tokens and CTC units, None where the text needs a token that is not in use."""
@@ -150,12 +171,19 @@ class Windows:
         """Up to `count` utterances that fit into `limit` frames."""
         rng = self.rng
         side = rng.choice(self.cache.sides)
-        other = rng.choice(self.cache.sides) if rng.random() < 0.25 else side
+        kind = rng.random()  # one voice, two voices by turns, or another voice every time
+        other = rng.choice(self.cache.sides) if kind < 0.25 else side
+        many = kind > 0.6
         index = {id(side): rng.randrange(len(side[1])), id(other): rng.randrange(len(other[1]))}
         raws, marks, texts, rows, units, at, english = [], [], [], [], [], 0, False
         level = {id(s): np.float16(rng.uniform(-0.8, 0.8)) for s in (side, other)}
         for n in range(count):
             now = side if n == 0 or rng.random() < 0.6 else other
+            if many and n:
+                now = rng.choice(self.cache.sides)
+            if id(now) not in index:
+                index[id(now)] = rng.randrange(len(now[1]))
+                level[id(now)] = np.float16(rng.uniform(-0.8, 0.8))
             if index[id(now)] >= len(now[1]):
                 index[id(now)] = 0
             raw, start, end, text = self.piece(now, index[id(now)])
@@ -209,13 +237,14 @@ class Batch:
     units: Tensor
     unit_lengths: Tensor
     offset: int
-    characters: int
+    guide: Tensor  # [n, length, 2] where (encoder frames) the token wanted at this place is about to be heard; -1 none
 
 
 class Batches:
     def __init__(self, windows: Windows, clock) -> None:
         self.windows, self.clock, self.v = windows, clock, windows.vocabulary
         self.rng = windows.rng
+        self.words = [r for r, w in enumerate(self.v.weight) if w > 0]
 
     def plan(self) -> tuple[int, int, int]:
         """(frames of the window, most utterances in it, windows in the batch) for this moment of training."""
@@ -224,10 +253,15 @@ class Batches:
             limit = rng.choice((300, 400, 500, 600))
         elif p < 0.20:
             limit = rng.choice((400, 500, 600, 800, 1000, 1200))
-        elif p < 0.45:
-            limit = rng.choice((400, 600, 800, 1200, 1600, 2000, 3000, 3000))
+        elif p < 0.6:  # attention over 30 s costs most of a step, so full windows are few until late
+            limit = rng.choice((500, 600, 800, 1000, 1200, 1600, 2000, 3000))
         else:
-            limit = rng.choice((500, 800, 1200, 2000, 3000, 3000, 3000, 3000))
+            limit = (
+                rng.choice((600, 800, 1200, 2000, 3000, 3000)) if p < 0.85 else rng.choice((600, 1200, 2000, 3000, 3000, 3000))
+            )
+        if p >= 0.12 and self.longest < 2800:  # one or a few utterances, sometimes in 30 s of silence
+            limit = rng.choice((400, 500, 600, 700, self.longest)) if rng.random() < 0.92 else 3000
+            return limit, 1 if rng.random() < 0.4 else 5, max(3, self.budget // limit)
         count = 1 if p < 0.12 or rng.random() < (0.5 if p < 0.2 else 0.12) else 16
         return limit, count, max(3, self.budget // limit)
 
@@ -263,16 +297,16 @@ class Batches:
             if p > 0.08 and self.windows.cache.quiet and rng.random() < 0.025:
                 windows.append(self.windows.quiet(min(limit, 2800)))
                 continue
-            fill = 2800 if full else limit
+            fill = self.longest if full else limit
             if full and rng.random() < 0.35:  # a window that is not full
-                fill = rng.randint(300, 2800)
+                fill = rng.randint(300, max(400, self.longest))
             w = self.windows.draw(fill, count)
             if w is not None:
                 windows.append(w)
         frames = limit if full else min(limit, (max(len(w.raw) for w in windows) + 51) // 2 * 2)
         raw = torch.full((n, frames, 80), FLOOR)
-        inputs, targets, units = [], [], []
-        offset = 0 if full or rng.random() < 0.5 else rng.randint(0, 1500 - frames // 2)
+        inputs, targets, units, guides = [], [], [], []
+        offset = 0 if full or rng.random() < (0.5 if p < 0.6 else 0.8) else rng.randint(0, 1500 - frames // 2)
         for i, w in enumerate(windows):
             at = 0
             if len(w.raw) + 100 < frames and rng.random() < 0.3:
@@ -295,16 +329,26 @@ class Batches:
             else:
                 body = list(w.rows)
             body.append(row[tok.eot])
+            guide = [(-1, -1)] * (len(ids) - 1)
+            for start, end, rows in w.marks:
+                places = self.v.places(start + at, end + at, rows)
+                guide += [places[0], *places, places[-1]] if timed else places
+            guides.append(guide)
             out[-1] = body[0]
             out += body[1:]
             ids += body[:-1]
+            guide += [(-1, -1)] * (len(ids) - len(guide))
+            if p > 0.5 and (share := rng.choice(self.damage)):
+                ids, out, guides[-1] = self.damaged(ids, out, guide, share)
             inputs.append(ids)
             targets.append(out)
             units.append(w.units)
         length = max(map(len, inputs))
         tokens, wanted = torch.zeros((n, length), dtype=torch.long), torch.full((n, length), -100)
-        for i, (a, b) in enumerate(zip(inputs, targets, strict=True)):
+        guide = torch.full((n, length, 2), -1)
+        for i, (a, b, g) in enumerate(zip(inputs, targets, guides, strict=True)):
             tokens[i, : len(a)], wanted[i, : len(b)] = torch.tensor(a), torch.tensor(b)
+            guide[i, : len(g)] = torch.tensor(g)
         self.spoil(raw)
         return Batch(
             raw,
@@ -313,8 +357,27 @@ class Batches:
             torch.tensor([u for us in units for u in us], dtype=torch.long),
             torch.tensor([len(u) for u in units]),
             offset,
-            sum(len(t) for w in windows for t in w.texts),
+            guide,
         )
+
+    longest = 2800
+    damage = (0.0, 0.0, 0.05, 0.1, 0.2)
+
+    def damaged(self, ids: list[int], out: list[int], guide: list, share: float) -> tuple[list, list, list]:
+        """Wrong, missing and extra words before the one to write, which stays right: it must be heard, not guessed."""
+        a, b, c = [], [], []
+        for n, (i, o, g) in enumerate(zip(ids, out, guide, strict=True)):
+            if n and guide[n - 1][1] > 0 and g[1] > 0 and self.rng.random() < share:
+                kind = self.rng.random()
+                if kind < 0.3:
+                    continue
+                if kind < 0.6:
+                    a, b, c = [*a, i], [*b, o], [*c, g]
+                i = self.rng.choice(self.words)
+            a.append(i)
+            b.append(o)
+            c.append(g)
+        return a, b, c
 
     def spoil(self, raw: Tensor) -> None:
         """Light masking, a slope over frequency, and noise frames."""
@@ -330,8 +393,8 @@ class Batches:
                 for _ in range(rng.randint(1, 1 + raw.shape[1] // 500)):
                     at, width = rng.randint(0, raw.shape[1] - 2), rng.randint(1, 6)
                     raw[i, at : at + width] = raw[i].mean()
-            if rng.random() < 0.2:  # a floor of steady noise
-                floor = raw[i].amax() - rng.uniform(2.5, 5)
+            if rng.random() < 0.12:  # a floor of steady noise
+                floor = raw[i].amax() - rng.uniform(3, 5.5)
                 raw[i] = torch.logaddexp(raw[i] * 2.3026, (floor + 0.25 * torch.randn_like(raw[i])) * 2.3026) / 2.3026
 
 
@@ -353,7 +416,7 @@ class Attention(nn.Module):
         n, t, d = x.shape
         return x.view(n, t, self.heads, d // self.heads).transpose(1, 2)
 
-    def forward(self, x: Tensor, xa: Tensor | None = None, causal: bool = False) -> Tensor:
+    def forward(self, x: Tensor, xa: Tensor | None = None, causal: bool = False, guide: Tensor | None = None):
         if xa is None:
             weight = torch.cat([self.query.weight, self.key.weight, self.value.weight])
             bias = torch.cat([self.query.bias, torch.zeros_like(self.query.bias), self.value.bias])
@@ -363,8 +426,19 @@ class Attention(nn.Module):
             weight = torch.cat([self.key.weight, self.value.weight])
             bias = torch.cat([torch.zeros_like(self.value.bias), self.value.bias])
             k, v = F.linear(xa, weight, bias).chunk(2, -1)
-        y = F.scaled_dot_product_attention(self.split(q), self.split(k), self.split(v), is_causal=causal)
-        return self.out(y.transpose(1, 2).reshape(x.shape))
+        q, k, v = self.split(q), self.split(k), self.split(v)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        y = self.out(y.transpose(1, 2).reshape(x.shape))
+        if guide is None:
+            return y
+        # the first half of the heads must look about where the token is heard
+        half = self.heads // 2
+        looks = ((q[:, :half] @ k[:, :half].transpose(2, 3)).float() / q.shape[-1] ** 0.5).softmax(-1)
+        frames = torch.arange(looks.shape[-1])
+        inside = (frames >= guide[..., :1]) & (frames < guide[..., 1:])  # [n, length, frames]
+        mass = (looks * inside[:, None]).sum(-1).clamp_min(1e-5)
+        valid = (guide[..., 1] > 0)[:, None].expand_as(mass)
+        return y, -mass[valid].log().mean() if valid.any() else mass.sum() * 0
 
 
 class Block(nn.Module):
@@ -376,11 +450,16 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         self.mlp_ln = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor, xa: Tensor | None = None, causal: bool = False) -> Tensor:
+    def forward(self, x: Tensor, xa: Tensor | None = None, causal: bool = False, guide: Tensor | None = None):
         x = x + self.attn(self.attn_ln(x), causal=causal)
+        astray = 0.0
         if xa is not None:
-            x = x + self.cross_attn(self.cross_attn_ln(x), xa)
-        return x + self.mlp(self.mlp_ln(x))
+            y = self.cross_attn(self.cross_attn_ln(x), xa, guide=guide)
+            if guide is not None:
+                y, astray = y
+            x = x + y
+        x = x + self.mlp(self.mlp_ln(x))
+        return x if guide is None else (x, astray)
 
 
 class Encoder(nn.Module):
@@ -420,11 +499,16 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(Block(w, d.n_text_head, True) for _ in range(d.n_text_layer))
         self.ln = nn.LayerNorm(w)
 
-    def forward(self, tokens: Tensor, xa: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, xa: Tensor, guide: Tensor | None = None):
+        """Hidden states, and with a guide how far the attention is astray."""
         x = F.embedding(tokens, self.token_embedding.weight) + self.positional_embedding[: tokens.shape[1]]
+        astray = []
         for block in self.blocks:
-            x = block(x, xa, causal=True)
-        return self.ln(x)
+            x = block(x, xa, causal=True, guide=guide)
+            if guide is not None:
+                x, loss = x
+                astray.append(loss)
+        return self.ln(x) if guide is None else (self.ln(x), sum(astray) / len(astray))
 
 
 class Model(nn.Module):
@@ -442,20 +526,22 @@ class Model(nn.Module):
         out = F.linear(hidden, self.decoder.token_embedding.weight).float()
         return torch.cat([out, torch.full_like(out[..., :1], self.unused)], -1)
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         top, middle = self.encoder(finish(batch.raw).to(self.dtype), batch.offset)
-        hidden = self.decoder(batch.tokens, top)
+        hidden, astray = self.decoder(batch.tokens, top, batch.guide)
         keep = batch.targets >= 0
         ce = F.cross_entropy(self.logits(hidden[keep]), batch.targets[keep])
         n, t, _ = top.shape
         ctcs = []
-        for head, x in ((self.ctc_middle, middle), (self.ctc_top, top)):
+        heads = ((self.ctc_middle, middle), (self.ctc_top, top))
+        for head, x in heads if self.two_heads else heads[1:]:
             logp = F.log_softmax(F.linear(x, head.weight, head.bias).float(), -1).transpose(0, 1)
             loss = F.ctc_loss(logp, batch.units, torch.full((n,), t), batch.unit_lengths, reduction="sum", zero_infinity=True)
             ctcs.append(loss / max(1, len(batch.units)))
-        return ce, ctcs[0], ctcs[1]
+        return ce, ctcs[0], ctcs[-1], astray
 
     dtype = torch.bfloat16
+    two_heads = True
 
 
 # ------------------------------------------------------------------ optimiser
@@ -477,7 +563,7 @@ class Muon:
     """Momentum, made orthogonal, for matrices of the same shape at once."""
 
     def __init__(self, parameters: list[nn.Parameter], momentum: float = 0.95) -> None:
-        self.momentum = momentum
+        self.momentum, self.faster = momentum, {}
         self.groups: dict[tuple[int, int], list[nn.Parameter]] = {}
         for p in parameters:
             self.groups.setdefault((p.shape[0], p[0].numel()), []).append(p)
@@ -494,7 +580,7 @@ class Muon:
                 b.mul_(self.momentum).add_(p.grad)
                 grads.append(p.grad.add(b, alpha=self.momentum).view(rows, columns))
             for p, u in zip(ps, orthogonal(torch.stack(grads)), strict=True):
-                p.mul_(1 - lr * decay).add_(u.view_as(p), alpha=-lr * max(1, rows / columns) ** 0.5)
+                p.mul_(1 - lr * decay).add_(u.view_as(p), alpha=-lr * self.faster.get(id(p), 1.0) * max(1, rows / columns) ** 0.5)
 
 
 # ------------------------------------------------------------------ measuring while training
@@ -553,12 +639,12 @@ def greedy(model: Model, vocabulary: Vocabulary, raw: Tensor, prompt: str | None
     return texts
 
 
-def heldout_windows(cache: Cache, vocabulary: Vocabulary, count: int) -> tuple[Tensor, list[str]]:
+def heldout_windows(cache: Cache, vocabulary: Vocabulary, count: int, longest: int = 2800) -> tuple[Tensor, list[str]]:
     windows = Windows(cache, vocabulary, 7)
     raw, texts = torch.full((count, 3000, 80), FLOOR), []
     while len(texts) < count:
         n = len(texts)
-        w = windows.draw(2800 if n % 4 else 800, 8 if n % 4 else 1)
+        w = windows.draw(longest if n % 4 else 800, 8 if n % 4 else 1)
         if w is not None:
             raw[n, : len(w.raw)] = torch.from_numpy(w.raw.astype(np.float32))
             texts.append("".join(w.texts))
@@ -649,9 +735,10 @@ def train(a: argparse.Namespace) -> None:
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     muon, adam = Muon(matrices), torch.optim.AdamW(others, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
+    muon.faster = {id(p): a.decoder_lr for p in model.decoder.parameters()}
     step, spent, average = 0, 0.0, None
     if state:
-        model.load_state_dict(state["model"])
+        model.load_state_dict(state["average" if a.from_average else "model"])
         adam.load_state_dict(state["adam"])
         muon.state, step, spent = state["muon"], state["step"], state["spent"]
         average = state["average"]
@@ -667,9 +754,9 @@ def train(a: argparse.Namespace) -> None:
     def progress() -> float:
         return min(1.0, (time.time() - began) / total)
 
-    raw, truths = heldout_windows(held, vocabulary, a.held)
+    raw, truths = heldout_windows(held, vocabulary, a.held, a.longest)
     batches = Batches(Windows(cache, vocabulary, a.seed + step), progress)
-    batches.budget = a.frames
+    batches.budget, batches.longest = a.frames, a.longest
     queue: Queue[Batch] = Queue(6)
 
     def produce() -> None:
@@ -681,19 +768,28 @@ def train(a: argparse.Namespace) -> None:
     threading.Thread(target=produce, daemon=True).start()
     door = Losses(model)
     log = (a.out / "log.jsonl").open("a", encoding="utf-8")
-    sums, seen, last, next_eval = np.zeros(3), 0, time.time(), a.eval_minutes * 60 * (1 + int(spent / (a.eval_minutes * 60)))
+    sums, seen, last, next_eval = np.zeros(4), 0, time.time(), a.eval_minutes * 60 * (1 + int(spent / (a.eval_minutes * 60)))
     n_frames = 0
     while (p := progress()) < 1.0:
         batch = queue.get()
+        model.two_heads = p < 0.4
         warm = min(1.0, (step + 1) / 100)
         scale = warm * (1.0 if p < a.hold else max(0.0, (1 - p) / (1 - a.hold)))
-        copies = {"model." + k: v for k, v in cast(model).items()}
-        ce, middle, top = torch.func.functional_call(door, copies, (batch,))
-        weight = a.ctc if p < 0.3 else a.ctc * 0.6
-        loss = ce + weight * (0.5 * middle + top)
-        loss.backward()
+        finite = True
+        for turn in range(a.accumulate):  # few windows fit a batch, and a step needs many voices
+            if turn:
+                batch = queue.get()
+            copies = {"model." + k: v for k, v in cast(model).items()}
+            ce, middle, top, astray = torch.func.functional_call(door, copies, (batch,))
+            weight = a.ctc if p < 0.6 else a.ctc * 0.6
+            loss = ce + weight * (0.5 * middle + top) + (a.guide if p < 0.8 else a.guide * 0.2) * astray
+            (loss / a.accumulate).backward()
+            sums += [v.item() for v in (ce.detach(), middle.detach(), top.detach(), astray.detach())]
+            seen += 1
+            n_frames += batch.raw.shape[0] * batch.raw.shape[1]
+            finite = finite and bool(torch.isfinite(loss))
         norm = torch.nn.utils.clip_grad_norm_(others, 1.0)
-        if not torch.isfinite(loss) or not torch.isfinite(norm):
+        if not finite or not torch.isfinite(norm):
             print("a step without a number, skipped", flush=True)
             model.zero_grad(set_to_none=True)
             continue
@@ -707,9 +803,6 @@ def train(a: argparse.Namespace) -> None:
         with torch.no_grad():
             for k, v in model.state_dict().items():
                 average[k].lerp_(v, 1 - keep) if v.is_floating_point() else average[k].copy_(v)
-        sums += [v.item() for v in (ce.detach(), middle.detach(), top.detach())]
-        seen += 1
-        n_frames += batch.raw.shape[0] * batch.raw.shape[1]
         if step % 25 == 0:
             now = time.time()
             row = {
@@ -718,13 +811,14 @@ def train(a: argparse.Namespace) -> None:
                 "ce": round(float(sums[0]) / seen, 3),
                 "ctc_middle": round(float(sums[1]) / seen, 3),
                 "ctc_top": round(float(sums[2]) / seen, 3),
+                "astray": round(float(sums[3]) / seen, 3),
                 "s_step": round((now - last) / seen, 3),
                 "audio_x": round(n_frames / 100 / (now - last)),
                 "queue": queue.qsize(),
             }
             print(json.dumps(row), file=log, flush=True)
             print(row, flush=True)
-            sums, seen, last, n_frames = np.zeros(3), 0, now, 0
+            sums, seen, last, n_frames = np.zeros(4), 0, now, 0
         if time.time() - began > next_eval or (a.max_steps and step >= a.max_steps):
             next_eval += a.eval_minutes * 60
             rate = measure(model, average, vocabulary, raw, truths)
@@ -740,7 +834,7 @@ def train(a: argparse.Namespace) -> None:
                 spent=time.time() - began,
                 average=average,
             )
-            last, n_frames, seen, sums = time.time(), 0, 0, np.zeros(3)
+            last, n_frames, seen, sums = time.time(), 0, 0, np.zeros(4)
             if a.max_steps and step >= a.max_steps:
                 break
     rate = measure(model, average, vocabulary, raw, truths)
@@ -780,15 +874,20 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--text-layers", type=int, default=2)
-    parser.add_argument("--frames", type=int, default=12_000, help="mel frames a batch")
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--muon-lr", type=float, default=0.02)
-    parser.add_argument("--ctc", type=float, default=0.5)
-    parser.add_argument("--hold", type=float, default=0.5, help="share of the time before the rate falls")
-    parser.add_argument("--average", type=float, default=0.995)
+    parser.add_argument("--frames", type=int, default=10_000, help="mel frames a batch")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--muon-lr", type=float, default=0.008)
+    parser.add_argument("--ctc", type=float, default=1.0)
+    parser.add_argument("--decoder-lr", type=float, default=1.0, help="how much faster the decoder's matrices learn")
+    parser.add_argument("--longest", type=int, default=2800, help="mel frames of speech in a window at most")
+    parser.add_argument("--guide", type=float, default=1.0, help="weight of the guided attention")
+    parser.add_argument("--hold", type=float, default=0.15, help="share of the time before the rate falls")
+    parser.add_argument("--average", type=float, default=0.99)
     parser.add_argument("--held", type=int, default=24, help="held-out windows measured on the way")
     parser.add_argument("--eval-minutes", type=float, default=6)
     parser.add_argument("--grow", action="store_true", help="going on with a state after the grammar has grown")
+    parser.add_argument("--from-average", action="store_true", help="go on from the averaged weights of the state")
+    parser.add_argument("--accumulate", type=int, default=2, help="batches a step")
     parser.add_argument("--max-steps", type=int, default=0)
     return parser
 
