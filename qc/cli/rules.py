@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qc.cli import console, rules_seal
+from qc.cli import console, rules_compare, rules_seal
 from qc.errors import Exit, PackError, Problem
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 rules_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, test, compare, seal and exchange rule packs.")
 
-_Paths = Annotated[list[Path], typer.Argument(help="Folders of rule packs.", show_default=False)]
+_Paths = Annotated[list[Path], typer.Argument(help="Folders of rule packs, or sealed packs (*.qcpack).", show_default=False)]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -87,19 +87,19 @@ def list_(
         console.table(heading, ["rule", "title", "dimension", "severity", "points"], rows, right=(4,))
 
 
-for _name, _verb in rules_seal.VERBS.items():
+for _name, _verb in {**rules_compare.VERBS, **rules_seal.VERBS}.items():
     rules_app.command(_name)(_verb)
 
 
 def _load(paths: list[Path]) -> list[Pack]:
-    """The packs; every problem of every pack in one error."""
-    from qc.packs import load_pack
+    """The packs, to look at; every problem of every pack in one error."""
+    from qc.packs.trust import look
 
     packs: list[Pack] = []
     problems: list[Problem] = []
     for path in paths:
         try:
-            packs.append(load_pack(path))
+            packs.append(look(path))
         except PackError as error:
             problems.extend(error.problems)
     if problems:

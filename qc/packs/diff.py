@@ -13,7 +13,6 @@ from typing import Any
 from qc.packs.model import Pack
 
 _TOLD = ("rules", "dimensions")
-_WHOLE = ("title", "why")
 MAX_SHOWN = 160
 
 
@@ -98,7 +97,7 @@ def _fields(of: str, name: str, was: Mapping[str, Any], now: Mapping[str, Any], 
 def _values(of: str, name: str, was: Any, now: Any, at: str) -> Iterator[Change]:
     if was == now:
         return
-    if isinstance(was, dict) and isinstance(now, dict) and at not in _WHOLE:
+    if isinstance(was, dict) and isinstance(now, dict):
         yield from _fields(of, name, was, now, at)
     elif isinstance(was, list) and isinstance(now, list):
         if len(was) == len(now) and at.startswith("when") and not any(isinstance(item, str) for item in (*was, *now)):

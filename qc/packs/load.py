@@ -5,9 +5,11 @@ All problems are told at once, in file order, by the names that the author knows
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from qc.errors import PackError, Problem, UntrustedPackError
+from qc.errors import PackError, Problem, QcError, UntrustedPackError
+from qc.packs.extend import MAX_DEPTH, Loaded, Origin, extend
 from qc.packs.model import Pack
 from qc.packs.nodes import MAX_FILE_BYTES, Node, read_yaml
 from qc.packs.parse import read_pack
@@ -19,10 +21,15 @@ SEALED_SUFFIX = ".qcpack"
 
 
 def load_pack(path: Path | str) -> Pack:
-    """The pack at `path`.
+    """The pack at `path`, with the pack that it extends (if any) under it.
 
     Raises PackError with every problem found, UntrustedPackError for a sealed pack (`.qcpack`).
     """
+    return load_extended(path).pack
+
+
+def load_extended(path: Path | str, depth: int = 0) -> Loaded:
+    """The pack at `path`, and where each of its rules came from. Raises as `load_pack`."""
     path = Path(path)
     if path.suffix == SEALED_SUFFIX:
         raise UntrustedPackError(
@@ -37,10 +44,63 @@ def load_pack(path: Path | str) -> Pack:
     head = files.head()
     if head is None:
         raise PackError(reader.problems)
-    pack = read_pack(reader, head, files.rules(), files.lists())
+    rules, lists = files.rules(), files.lists()
+    extended = extend(reader, head, _inline(head, rules), lambda name, version, at: _base(files, name, version, at, depth))
+    if extended:
+        head, rules = _without_rules(extended.head), extended.rules
+    elif reader.problems and any(key.text == "extends" for key, _ in head.pairs):
+        raise PackError(sorted(set(reader.problems)))
+    pack = read_pack(reader, head, rules, lists)
     if reader.problems:
         raise PackError(sorted(set(reader.problems)))
-    return pack
+    origins = dict.fromkeys((rule.id for rule in pack.rules), Origin(f"{pack.id} {pack.version}"))
+    return Loaded(pack, origins | extended.origins, extended.off) if extended else Loaded(pack, origins, {})
+
+
+def _inline(head: Node, rules: list[Node]) -> list[Node]:
+    """Rules of pack.yaml itself, then those of the other files."""
+    own = next((value for key, value in head.pairs if key.text == "rules"), None)
+    return [*(own.items if own is not None and own.kind == "list" else () if own is None else (own,)), *rules]
+
+
+def _without_rules(head: Node) -> Node:
+    return replace(head, pairs=tuple(pair for pair in head.pairs if pair[0].text != "rules"))
+
+
+def _base(files: _Files, name: str, version: str, at: Node, depth: int) -> Loaded | None:
+    """The pack that another extends: beside it, as a folder or sealed, else among the installed ones."""
+    from qc.packs.install import packs_folder
+
+    beside = files.folder.resolve().parent
+    folder, sealed = beside / name, f"{name}-{version}{SEALED_SUFFIX}"
+    found: Loaded | None = None
+    told = []
+    try:
+        if depth >= MAX_DEPTH:
+            told.append(f"more than {MAX_DEPTH} packs stand on top of each other, or in a circle")
+        elif (folder / HEAD).is_file():
+            found = load_extended(folder, depth + 1)
+        else:
+            for path in (beside / sealed, packs_folder() / f"{name}{SEALED_SUFFIX}"):
+                if found is None and path.is_file():
+                    found = _sealed_base(path)
+    except QcError as error:
+        told.append(f"the pack that it extends cannot be used: {error}")
+    if not told and found is None:
+        told.append(f"there is no pack {name} {version}, neither beside this one nor installed")
+    elif not told and found and (found.pack.id, found.pack.version) != (name, version):
+        told.append(f"it extends {name} {version}, but what is here is {found.pack.id} {found.pack.version}")
+    for message in told:
+        hint = f"put the folder {name} or the file {sealed} beside the pack's folder, or `qc rules import` it"
+        files.reader.problem(at, message, hint)
+    return None if told else found
+
+
+def _sealed_base(path: Path) -> Loaded:
+    from qc.packs.trust import trust_sealed
+
+    pack = trust_sealed(path).pack
+    return Loaded(pack, dict.fromkeys((rule.id for rule in pack.rules), Origin(f"{pack.id} {pack.version}")), {})
 
 
 class _Files:

@@ -51,4 +51,16 @@ def trust_pack(path: Path | str, trust: Path | None = None, allow: Collection[st
     return trust_sealed(path, trust, allow) if path.suffix == SEALED_SUFFIX else trust_local(path)
 
 
-__all__ = ["LOCAL", "TrustedPack", "trust_local", "trust_pack", "trust_sealed"]
+def look(path: Path | str) -> Pack:
+    """The pack at `path`, to be looked at: a folder, or a sealed pack that holds together, whoever signed it.
+
+    Raises PackError, UntrustedPackError.
+    """
+    from qc.packs.seal import read_sealed
+    from qc.packs.verify import verify
+
+    path = Path(path)
+    return verify(read_sealed(path), (), ("trust",)).pack if path.suffix == SEALED_SUFFIX else load_pack(path)
+
+
+__all__ = ["LOCAL", "TrustedPack", "look", "trust_local", "trust_pack", "trust_sealed"]

@@ -1,0 +1,73 @@
+"""`qc rules diff, flat`: what changed between two packs, and a pack written out with where each rule came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qc.cli import console
+from qc.errors import Exit
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(help="Folder of a pack, or a sealed pack.", show_default=False)],
+    new: Annotated[Path, typer.Argument(help="The other one.", show_default=False)],
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when there are changes.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Say what changed between two packs: which rules, words, points, cases. Sealed packs are looked at, whoever signed them.
+
+    Example:  qc rules diff ecommerce-zh-1.0.0.qcpack rules/ecommerce-zh
+    """
+    from qc.packs.diff import diff as compare
+    from qc.packs.trust import look
+
+    a, b = look(old), look(new)
+    changes = compare(a, b)
+    heads = [{"id": pack.id, "version": pack.version, "sha256": pack.sha256} for pack in (a, b)]
+    if not console.result({"old": heads[0], "new": heads[1], "changes": [c.as_dict() for c in changes]}, as_json):
+        for change in changes:
+            console.out(change.sentence())
+        console.out(f"{a.id} {a.version} → {b.id} {b.version}: {len(changes)} changes")
+    raise typer.Exit(int(Exit.FINDINGS if exit_code and changes else Exit.OK))
+
+
+def flat(
+    pack: Annotated[Path, typer.Argument(help="Folder of the rule pack.", show_default=False)],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it to this file instead of printing it.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Print a pack flat: the pack that it extends and its word lists written out, and where each rule came from.
+
+    What is printed is YAML that loads again as the same pack.
+
+    Example:  qc rules flat rules/ecommerce-zh
+    """
+    import json
+
+    from qc.packs.load import load_extended
+    from qc.packs.written import flat_yaml
+    from qc.store import atomic_write
+
+    loaded = load_extended(pack)
+    origins = {
+        rule: {"pack": o.pack, "changes": [{"pack": name, "keys": list(keys)} for name, keys in o.changes]}
+        for rule, o in loaded.origins.items()
+    }
+    value = {"pack": json.loads(loaded.pack.flat), "origins": origins, "off": {r: o.pack for r, o in loaded.off.items()}}
+    if console.result(value, as_json):
+        return
+    if output:
+        atomic_write(output, flat_yaml(loaded).encode())
+        console.out(f"{output}: {loaded.pack.id} {loaded.pack.version}, {len(loaded.pack.rules)} rules, {len(loaded.off)} off")
+    else:
+        console.out(flat_yaml(loaded).removesuffix("\n"))
+
+
+VERBS: dict[str, Callable[..., None]] = {"diff": diff, "flat": flat}
+"""Commands of `qc rules`, by name."""
