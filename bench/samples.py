@@ -189,7 +189,7 @@ def show(result: dict) -> None:
         print(f"   {codec:10} {c['cer']:7.1%}  ({c['errors']} of {c['characters']})")
     print()
     for name, t in result["totals"].items():
-        print(f"{name}: {t['right']} of {t['of']} ({t['share']:.1%})")
+        print(f"{name}: {t['right']} of {t['of']}" + (f" ({t['share']:.1%})" if t["of"] else ""))
     print(f"verdicts: {result['verdicts']}")
 
 
