@@ -33,11 +33,36 @@ class Term:
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the call: the first or last `size` milliseconds or turns (of the role that the condition names)."""
+    """A part of the call: the first or last `size` milliseconds or turns (of role `of`, else of the one the condition names)."""
 
     side: Literal["first", "last"]
     unit: Literal["ms", "turns"]
     size: int
+    of: Who | None = None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far: milliseconds, turns of the role that the condition names, or characters of the same turn's normal form."""
+
+    unit: Literal["ms", "turns", "chars"]
+    size: int
+
+
+Side = Literal["before", "after", "around"]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The part of the call beside where `anchor` happens; without `gap` up to the call's edge.
+
+    `which`: any or every place where it happens, or its number (1 the first, -1 the last).
+    """
+
+    anchor: Condition
+    side: Side
+    gap: Gap | None = None
+    which: Literal["any", "every"] | int = "any"
 
 
 @dataclass(frozen=True)
@@ -46,7 +71,7 @@ class Says:
 
     terms: tuple[Term, ...]
     who: Who = "anyone"
-    window: Window | None = None
+    window: Window | Beside | None = None
     unless: tuple[Term, ...] = ()
     except_: tuple[Term, ...] = ()
     need: int = 1
@@ -59,7 +84,7 @@ class NeverSays:
 
     terms: tuple[Term, ...]
     who: Who = "anyone"
-    window: Window | None = None
+    window: Window | Beside | None = None
     except_: tuple[Term, ...] = ()
 
 
@@ -105,4 +130,45 @@ class Not:
     part: Condition
 
 
-Condition = Says | NeverSays | Silence | Interruption | AllOf | AnyOf | Not
+@dataclass(frozen=True)
+class AtLeast:
+    """At least `count` of the parts hold."""
+
+    count: int
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Near:
+    """`first` happens with `second` within `gap` of it, before or after."""
+
+    first: Condition
+    second: Condition
+    gap: Gap
+
+
+@dataclass(frozen=True)
+class NotNear:
+    """`first` happens without `second` within `gap` of it, and what lies there was heard."""
+
+    first: Condition
+    second: Condition
+    gap: Gap
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a sequence, at most `gap` after the one before (None: any time after)."""
+
+    condition: Condition
+    gap: Gap | None = None
+
+
+@dataclass(frozen=True)
+class Then:
+    """The steps happen one after the other."""
+
+    steps: tuple[Step, ...]
+
+
+Condition = Says | NeverSays | Silence | Interruption | AllOf | AnyOf | Not | AtLeast | Near | NotNear | Then

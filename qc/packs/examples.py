@@ -182,4 +182,113 @@ when:
   not: [says]
 """,
     ),
+    "at_least": Example(
+        good="""\
+when:
+  at_least: 2
+  of:
+    - {who: agent, says: [不归我们管]}
+    - {who: agent, says: [没办法]}
+    - {who: agent, says: [您自己]}
+cases:
+  hit:
+    - agent: 没办法，您自己联系快递
+  miss:
+    - agent: 没办法，已经签收了
+  undecided:
+    - agent: 没办法，已经签收了
+      unheard: agent 5 s
+""",
+        bad="""\
+when:
+  at_least: 3
+  of:
+    - {says: [没办法]}
+""",
+    ),
+    "near": Example(
+        good="""\
+when:
+  near:
+    - {who: customer, says: [退款]}
+    - {who: agent, says: [不行, 不可以]}
+  within: 2 turns
+cases:
+  hit:
+    - customer: 我要退款
+      agent: 这个不行的
+  miss:
+    - |
+      customer: 我要退款
+      agent: 好的
+      agent: 帮您申请
+      agent: 微信付款不行
+  undecided:
+    - customer: 我要退款
+      unheard: agent 4 s
+""",
+        bad="""\
+when:
+  near:
+    - {who: customer, says: [退款]}
+    - {who: agent, never_says: [可以]}
+  within: nearby
+""",
+    ),
+    "not_near": Example(
+        good="""\
+when:
+  not_near:
+    - {who: agent, says: [退款]}
+    - {who: agent, says: [工作日, 到账]}
+  within: 10 s
+cases:
+  hit:
+    - agent: 退款已经提交了
+      customer: 好的谢谢
+  miss:
+    - agent: 退款已经提交了
+      agent: 三个工作日
+  undecided:
+    - agent: 退款已经提交了
+      unheard: agent 4 s
+""",
+        bad="""\
+when:
+  not_near:
+    - {who: agent, says: [退款]}
+  within: 10 s
+""",
+    ),
+    "then": Example(
+        good="""\
+when:
+  then:
+    - {who: customer, says: [我要投诉]}
+    - {who: agent, says: [不归我们管], within: 2 turns}
+    - {who: customer, says: [态度], within: 30 s}
+cases:
+  hit:
+    - |
+      customer: 我要投诉
+      agent: 这个不归我们管
+      customer: 你什么态度
+  miss:
+    - |
+      customer: 你什么态度
+      agent: 这个不归我们管
+      customer: 我要投诉
+  undecided:
+    - |
+      customer: 我要投诉
+      unheard: agent 3 s
+      customer: 你什么态度
+""",
+        bad="""\
+when:
+  then:
+    - {who: customer, says: [我要投诉], within: 3 turns}
+    - {who: agent, says: [不归我们管]}
+""",
+    ),
 }

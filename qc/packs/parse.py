@@ -8,6 +8,7 @@ from typing import Any
 
 from qc.packs.cases import read_cases
 from qc.packs.model import LANGUAGE_VERSION, LANGUAGES, SEVERITIES, VISIBILITIES, Dimension, Pack, Rule
+from qc.packs.names import read_names
 from qc.packs.nodes import Node
 from qc.packs.reader import Reader
 from qc.packs.syntax import read_condition
@@ -27,6 +28,7 @@ PACK_KEYS = (
     "confidence_floor",
     "dimensions",
     "lists",
+    "define",
     "rules",
 )
 RULE_KEYS = (
@@ -47,6 +49,7 @@ RULE_KEYS = (
     "valid_from",
     "valid_until",
     "visibility",
+    "define",
 )
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _LIST_NAME = re.compile(r"[\w-]{1,64}")
@@ -97,7 +100,11 @@ def read_rules(reader: Reader, nodes: list[Node], dimensions: tuple[Dimension, .
 def _read_rule(reader: Reader, node: Node, dimensions: tuple[Dimension, ...]) -> Rule | None:
     required = ("id", "title", "why", "dimension", "severity", "points", "when", "cases")
     fields = reader.fields(node, RULE_KEYS, required, "a rule")
+    named = dict(reader.named)
+    if "define" in fields:
+        read_names(reader, fields["define"])
     values = {name: read(reader, fields[name]) for name, read in _rule_readers(dimensions).items() if name in fields}
+    reader.named = named
     if any(name not in values for name in required):
         return None
     renamed = {"once_per": "once_per_ms"}
@@ -156,6 +163,8 @@ def read_pack(reader: Reader, head: Node, rules: list[Node], lists: list[tuple[N
         if fields["lists"].kind != "map":
             reader.problem(fields["lists"], "`lists` must be `name: [words]` lines", "or put each list in lists/NAME.yaml")
     read_lists(reader, lists)
+    if "define" in fields:
+        read_names(reader, fields["define"])
     if "rules" in fields:
         rules = [*reader.items(fields["rules"], "`rules`", MAX_RULES + 1), *rules]
     dimensions = _read_dimensions(reader, fields["dimensions"]) if "dimensions" in fields else ()

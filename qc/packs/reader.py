@@ -10,10 +10,10 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Any, Literal
 
 from qc.errors import Problem
-from qc.packs.conditions import Term, Window
+from qc.packs.conditions import Condition, Gap, Term, Window
 from qc.packs.model import LANGUAGES, Text
 from qc.packs.nodes import Node
 
@@ -27,7 +27,8 @@ _UNIT_MS = {"ms": 1, "毫秒": 1, "s": 1000, "sec": 1000, "second": 1000, "secon
 _UNIT_MS |= {"min": 60_000, "minute": 60_000, "minutes": 60_000, "分钟": 60_000, "h": 3_600_000, "hour": 3_600_000}
 _UNIT_MS |= {"hours": 3_600_000, "小时": 3_600_000}
 _WINDOW = re.compile(r"(first|last)\s+(.+)")
-_TURNS = re.compile(r"(\d{1,4})\s*turns?")
+_TURNS = re.compile(r"(\d{1,4}) ?turns?(?: of (agent|customer|anyone))?")
+_COUNTED = re.compile(r"(\d{1,4}) ?(turns?|characters?)")
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 
@@ -47,6 +48,9 @@ class Reader:
         self.terms_read = 0
         self.patterns_read = 0
         self.costly_read = 0
+        self.parts_read = 0
+        self.named: dict[str, tuple[Condition, Any]] = {}
+        """Conditions by name, each with its size (`qc.packs.names`)."""
 
     def problem(self, node: Node, message: str, hint: str = "") -> None:
         self.problems.append(node.problem(message, hint))
@@ -160,23 +164,34 @@ class Reader:
         return value
 
     def window(self, node: Node) -> Window | None:
-        """`first 15 s`, `last 20 s`, `first 3 turns`, `last 2 turns` or `whole call` (None)."""
-        said = " ".join(node.text.split()) if node.kind == "text" else ""
-        if said == "whole call":
+        """`first 15 s`, `last 20 s`, `first 3 turns`, `last 2 turns of agent`; None, without a problem, for anything else."""
+        match = _WINDOW.fullmatch(" ".join(node.text.split())) if node.kind == "text" else None
+        if match is None:
             return None
-        match = _WINDOW.fullmatch(said)
-        if match:
-            turns = _TURNS.fullmatch(match.group(2))
-            length = parse_duration(match.group(2))
-            side: Literal["first", "last"] = "first" if match.group(1) == "first" else "last"
-            if turns and int(turns.group(1)) > 0:
-                return Window(side, "turns", int(turns.group(1)))
-            if length:
-                return Window(side, "ms", length)
-        self.problem(
-            node, f"`in` cannot be {show(node)}", "write first 15 s, last 20 s, first 3 turns, last 2 turns or whole call"
-        )
-        return None
+        turns = _TURNS.fullmatch(match.group(2))
+        length = parse_duration(match.group(2))
+        side: Literal["first", "last"] = "first" if match.group(1) == "first" else "last"
+        if turns and int(turns.group(1)) > 0:
+            of: Any = turns.group(2)
+            return Window(side, "turns", int(turns.group(1)), of)
+        return Window(side, "ms", length) if length else None
+
+    def gap(self, node: Node, what: str) -> Gap:
+        """`2 turns`, `5 s`, `10 characters`."""
+        gap = parse_gap(node.text) if node.kind == "text" else None
+        if gap is None:
+            self.problem(node, f"{what} cannot be {show(node)}", "write how far, for example 2 turns, 5 s or 10 characters")
+        return gap or Gap("turns", 1)
+
+
+def parse_gap(text: str) -> Gap | None:
+    """`2 turns`, `5 s`, `10 characters`; None when it is none of these."""
+    counted = _COUNTED.fullmatch(" ".join(text.split()))
+    if counted:
+        unit: Literal["turns", "chars"] = "turns" if counted.group(2).startswith("turn") else "chars"
+        return Gap(unit, int(counted.group(1))) if int(counted.group(1)) else None
+    length = parse_duration(text)
+    return Gap("ms", length) if length else None
 
 
 def parse_duration(text: str) -> int | None:

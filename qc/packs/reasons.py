@@ -19,6 +19,10 @@ WHY: dict[str, Text] = {
         "en": "it was said, but what was said right beside it, which may excuse it, was not heard",
     },
     "truncated": {"zh": "录音中断，后面的内容不得而知", "en": "the recording breaks off; what came after is not known"},
+    "too_many": {
+        "zh": "出现的地方太多，只看了前 100 处，没有得出结论",
+        "en": "it happens in too many places; the first 100 do not decide",
+    },
     "no_times": {"zh": "转写文本没有时间", "en": "the transcript has no times"},
     "applies_unknown": {
         "zh": "通话清单没有说这条规则是否适用于这通电话",

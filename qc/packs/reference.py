@@ -13,6 +13,7 @@ from qc.packs.parse import PACK_KEYS, RULE_KEYS
 from qc.packs.reasons import WHY
 from qc.packs.syntax import CONDITIONS, Key
 from qc.packs.terms import FORMS
+from qc.packs.where_doc import WHERE, WHERE_EXAMPLE
 
 RULE_DOC: tuple[Key, ...] = (
     Key("id", "编号：小写字母、数字、连字符，永远不改", "its name for ever: small letters, digits, hyphens"),
@@ -51,6 +52,12 @@ RULE_DOC: tuple[Key, ...] = (
         "hidden: a sealed pack holds only a commitment to the rule, not the rule (docs/packs.md)",
         "shown",
     ),
+    Key(
+        "define",
+        "给条件起名字，`名字: 条件`；在这条规则里写名字就是写那个条件",
+        "names for conditions, `name: condition`; in this rule the name stands for it",
+        "无 / none",
+    ),
 )
 
 PACK_DOC: tuple[Key, ...] = (
@@ -76,6 +83,7 @@ PACK_DOC: tuple[Key, ...] = (
     ),
     Key("dimensions", "维度：`{id, title, weight}`", "dimensions: `{id, title, weight}`"),
     Key("lists", "词表，也可以每个放在 lists/名字.yaml", "word lists; or each in lists/NAME.yaml"),
+    Key("define", "给条件起名字，所有规则都能用", "names for conditions that all rules may use"),
     Key("rules", "规则，也可以放在同一文件夹的其他 *.yaml 里", "rules; or in other *.yaml files of the folder"),
 )
 
@@ -236,6 +244,7 @@ def reference(language: str) -> str:
         "## 条件\n" if zh else "## Conditions\n",
         *(_condition(name, language) for name in CONDITIONS),
         _MEANING[language],
+        _where(language),
         "## 词的写法\n" if zh else "## Ways to write a word\n",
         *(_form(name, language) for name in FORMS),
         "## 用例\n" if zh else "## Cases\n",
@@ -265,6 +274,10 @@ def _condition(name: str, language: str) -> str:
     table = _table(syntax.keys, language) + "\n" if syntax.keys else ""
     example = textwrap.dedent(syntax.example)
     return f"### `{name}`\n\n{text}\n\n{table}```yaml\n{example}```\n"
+
+
+def _where(language: str) -> str:
+    return f"{WHERE[language]}\n```yaml\n{WHERE_EXAMPLE.good}```\n"
 
 
 def _form(name: str, language: str) -> str:

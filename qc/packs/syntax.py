@@ -11,13 +11,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from qc.packs.conditions import WHO, AllOf, AnyOf, Condition, Interruption, NeverSays, Not, Says, Silence, Term, Window
+from qc.packs.conditions import (
+    WHO,
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Condition,
+    Interruption,
+    Near,
+    NeverSays,
+    Not,
+    NotNear,
+    Says,
+    Silence,
+    Term,
+    Then,
+)
 from qc.packs.examples import EXAMPLES
+from qc.packs.names import MAX_NESTING, refer
 from qc.packs.nodes import Node
+from qc.packs.places import read_near, read_not_near, read_then, read_window, write_pair, write_then, write_window
 from qc.packs.reader import Reader, suggestion
 from qc.packs.terms import FORMS, How, read_how, read_terms, write_terms
 
-MAX_NESTING = 8
 MAX_PARTS = 50
 
 
@@ -56,6 +72,8 @@ def read_condition(reader: Reader, node: Node, depth: int = 0) -> Condition:
     if depth > MAX_NESTING:
         reader.problem(node, f"conditions are nested deeper than {MAX_NESTING} levels", "make two rules of it")
         return nothing
+    if node.kind == "text" and node.text:
+        return refer(reader, node, depth)
     if node.kind != "map":
         reader.problem(
             node, "a condition is `key: value` lines", "for example `says: [尽快, 尽早]`; several go under `all:` or `any:`"
@@ -128,7 +146,7 @@ def _read_says(reader: Reader, fields: dict[str, Node], depth: int) -> Condition
     return Says(
         terms=terms,
         who=_who(reader, fields),
-        window=reader.window(fields["in"]) if "in" in fields else None,
+        window=read_window(reader, fields["in"], depth) if "in" in fields else None,
         unless=_terms(reader, fields, "unless", how),
         except_=_terms(reader, fields, "except", how),
         need=need,
@@ -141,13 +159,9 @@ def _read_never(reader: Reader, fields: dict[str, Node], depth: int) -> Conditio
     return NeverSays(
         terms=_terms(reader, fields, "never_says", how),
         who=_who(reader, fields),
-        window=reader.window(fields["in"]) if "in" in fields else None,
+        window=read_window(reader, fields["in"], depth) if "in" in fields else None,
         except_=_terms(reader, fields, "except", how),
     )
-
-
-def _plain_window(window: Window) -> str:
-    return f"{window.side} {window.size} {window.unit}"
 
 
 def _write_words(head: str, condition: Says | NeverSays) -> dict[str, Any]:
@@ -155,7 +169,7 @@ def _write_words(head: str, condition: Says | NeverSays) -> dict[str, Any]:
     if condition.who != "anyone":
         plain["who"] = condition.who
     if condition.window is not None:
-        plain["in"] = _plain_window(condition.window)
+        plain["in"] = write_window(condition.window)
     if condition.except_:
         plain["except"] = write_terms(condition.except_)
     if isinstance(condition, Says):
@@ -233,6 +247,16 @@ def _read_all(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
     return AllOf(_parts(reader, fields["all"], "all", depth))
 
 
+def _read_at_least(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
+    parts = _parts(reader, fields["of"], "of", depth) if "of" in fields else ()
+    if "of" not in fields:
+        reader.problem(fields["at_least"], "`at_least` needs `of:`", "write the conditions under `of:`, each after `- `")
+    count = reader.integer(fields["at_least"], "`at_least`", 1, MAX_PARTS)
+    if parts and count > len(parts):
+        reader.problem(fields["at_least"], f"`at_least: {count}`, but there are {len(parts)} conditions", "lower it")
+    return AtLeast(count, parts)
+
+
 def _read_any(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
     return AnyOf(_parts(reader, fields["any"], "any", depth))
 
@@ -244,8 +268,11 @@ def _read_not(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
 _WHO_KEY = Key("who", "谁说的：agent 客服，customer 客户，anyone 任何人", "who says it: agent, customer or anyone", "anyone")
 _IN_KEY = Key(
     "in",
-    "通话的哪一段：first 15 s、last 20 s、first 3 turns、last 2 turns。从第一句话开始算，到最后一句话为止，等待音不算",
-    "which part of the call: first 15 s, last 20 s, first 3 turns, last 2 turns; from the first speech to the last, ringing left out",
+    "通话的哪一段：first 15 s、last 20 s、first 3 turns、last 2 turns of agent（从第一句话开始算，到最后一句话为止，等待音不算）；"
+    "或另一个条件的旁边：3 turns after NAME、10 s before NAME、5 s around every NAME、after the first NAME、after the 2nd NAME，见「在哪里」",
+    "which part of the call: first 15 s, last 20 s, first 3 turns, last 2 turns of agent (from the first speech to the last, ringing "
+    "left out); or beside another condition: 3 turns after NAME, 10 s before NAME, 5 s around every NAME, after the first NAME, "
+    "after the 2nd NAME; see «Where»",
     "整通电话 / whole call",
 )
 _EXCEPT_KEY = Key(
@@ -256,6 +283,11 @@ _EXCEPT_KEY = Key(
 )
 _MATCH_KEYS = tuple(
     Key(name, *FORMS["word"].keys[name], default) for name, default in (("match", "exact"), ("tolerate", "无 / none"))
+)
+_WITHIN_KEY = Key(
+    "within",
+    "多远：2 turns（第二个条件所说的那个人的话）、5 s、10 characters（同一句话里，按规范形式数）",
+    "how far: 2 turns (of whom the second condition names), 5 s, or 10 characters (of the same turn, in normal form)",
 )
 _TIMES_KEY = Key("times", "一共至少几次", "how often it must happen, in all", "1")
 
@@ -363,6 +395,46 @@ CONDITIONS: dict[str, Syntax] = {
         lambda c: {"not": write_condition(c.part)},
         EXAMPLES["not"].good,
         EXAMPLES["not"].bad,
+    ),
+    "at_least": Syntax(
+        AtLeast,
+        "`of` 里至少这么多个条件成立。",
+        "At least so many of the conditions in `of` hold.",
+        (Key("of", "一列条件", "a list of conditions"),),
+        _read_at_least,
+        lambda c: {"at_least": c.count, "of": [write_condition(part) for part in c.parts]},
+        EXAMPLES["at_least"].good,
+        EXAMPLES["at_least"].bad,
+    ),
+    "near": Syntax(
+        Near,
+        "两个条件离得不远，谁先谁后都行。",
+        "Both happen, and not far from each other, in any order.",
+        (_WITHIN_KEY,),
+        read_near,
+        lambda c: write_pair("near", c),
+        EXAMPLES["near"].good,
+        EXAMPLES["near"].bad,
+    ),
+    "not_near": Syntax(
+        NotNear,
+        "第一个条件出现了，而它前后这么远之内没有第二个，并且那一段听清楚了。",
+        "The first happens somewhere without the second so near to it, and what lies there was heard.",
+        (_WITHIN_KEY,),
+        read_not_near,
+        lambda c: write_pair("not_near", c),
+        EXAMPLES["not_near"].good,
+        EXAMPLES["not_near"].bad,
+    ),
+    "then": Syntax(
+        Then,
+        "依次发生。每一步都可以写 `within`：离上一步多远。",
+        "One after the other. Each step may say `within`: how far after the step before.",
+        (_WITHIN_KEY,),
+        read_then,
+        write_then,
+        EXAMPLES["then"].good,
+        EXAMPLES["then"].bad,
     ),
 }
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qc.packs.conditions import AllOf, AnyOf, Condition, Not
+from qc.packs.conditions import AllOf, AnyOf, AtLeast, Condition, Not
 from qc.packs.syntax import NAMES
+from qc.scan.places import near, not_near, then
 from qc.scan.timing import interruption, silence
-from qc.scan.verdicts import Outcome, combine_all, combine_any, negate
+from qc.scan.verdicts import Outcome, combine_all, combine_any, combine_at_least, negate
 from qc.scan.words import Context, never_says, says
 
 
@@ -25,6 +26,10 @@ def _any(condition: AnyOf, context: Context) -> Outcome:
     return combine_any([evaluate(part, context) for part in condition.parts])
 
 
+def _at_least(condition: AtLeast, context: Context) -> Outcome:
+    return combine_at_least(condition.count, [evaluate(part, context) for part in condition.parts])
+
+
 def _not(condition: Not, context: Context) -> Outcome:
     return negate(evaluate(condition.part, context))
 
@@ -37,4 +42,8 @@ CONDITIONS: dict[str, Callable[[Any, Context], Outcome]] = {
     "all": _all,
     "any": _any,
     "not": _not,
+    "at_least": _at_least,
+    "near": near,
+    "not_near": not_near,
+    "then": then,
 }

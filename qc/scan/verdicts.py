@@ -6,7 +6,7 @@ Source: S. C. Kleene, Introduction to Metamathematics (1952), section 64.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -37,13 +37,17 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A condition's verdict on a call. `absence`: what to show when the opposite is what counts (the window, not words)."""
+    """A condition's verdict on a call. `absence`: what to show when the opposite is what counts (the window, not words).
+
+    `more`: of a hit, why it may have happened elsewhere too (a reason), or empty where `evidence` is all of it.
+    """
 
     verdict: Verdict
     evidence: tuple[Evidence, ...] = ()
     coverage: float | None = None
     why: str = ""
     absence: tuple[Evidence, ...] = ()
+    more: str = ""
 
 
 def negate(outcome: Outcome) -> Outcome:
@@ -65,6 +69,17 @@ def combine_any(parts: Sequence[Outcome]) -> Outcome:
     return _combine(parts, Verdict.HIT, Verdict.MISS)
 
 
+def combine_at_least(count: int, parts: Sequence[Outcome]) -> Outcome:
+    """At least `count` hits: decided where the undecided cannot change it."""
+    hits = [part for part in parts if part.verdict is Verdict.HIT]
+    if len(hits) >= count:
+        return combine_all(hits)
+    undecided = [part for part in parts if part.verdict is Verdict.UNDECIDED]
+    if len(hits) + len(undecided) >= count:
+        return replace(combine_all([*hits, *undecided]), verdict=Verdict.UNDECIDED)
+    return combine_all([part for part in parts if part.verdict is Verdict.MISS])
+
+
 def _combine(parts: Sequence[Outcome], strong: Verdict, weak: Verdict) -> Outcome:
     verdicts = {part.verdict for part in parts}
     verdict = strong if strong in verdicts else Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else weak
@@ -77,6 +92,7 @@ def _combine(parts: Sequence[Outcome], strong: Verdict, weak: Verdict) -> Outcom
         coverage=min(coverages, default=None),
         why=next((part.why for part in deciding if part.why), ""),
         absence=_merged(e for part in deciding for e in part.absence),
+        more=next((part.more or part.why for part in parts if part.more or part.why), ""),
     )
 
 

@@ -103,6 +103,21 @@ class Call:
             last += 1
         return range(first, last + 1)
 
+    @cached_property
+    def indices(self) -> dict[int, int]:
+        """Index of each turn by its number."""
+        return {turn.number: index for index, turn in reversed(list(enumerate(self.turns)))}
+
+    @cached_property
+    def _indices_by(self) -> dict[str, list[int]]:
+        return {}
+
+    def turns_by(self, who: str) -> list[int]:
+        """Indices of the turns that are certainly by `who`, in order."""
+        if who not in self._indices_by:
+            self._indices_by[who] = [i for i, turn in enumerate(self.turns) if is_by(turn.role, who)]
+        return self._indices_by[who]
+
     def has_unknown(self) -> bool:
         """Somebody speaks of whom the role is not known."""
         return any(s.role == "unknown" for s in self.spans)
@@ -114,6 +129,7 @@ class Call:
             return start, end
         if window.unit == "ms":
             return (start, start + window.size) if window.side == "first" else (end - window.size, end)
+        who = window.of or who
         turns = [t for t in self.turns if is_by(t.role, who)] or [t for t in self.turns if t.role == "unknown"]
         if not turns:
             return start, end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from qc.packs.reasons import WHY
 from qc.packs.reference import PACK_DOC, RULE_DOC, reference
 from qc.packs.syntax import CONDITIONS
 from qc.packs.terms import FORMS
+from qc.packs.where_doc import WHERE_EXAMPLE
 from qc.scan import run_cases
 from qc.scan.conditions import CONDITIONS as MEANINGS
 
@@ -33,8 +35,9 @@ def as_rule(example: str) -> str:
     return "- id: r\n  title: r\n  why: r\n  dimension: warmth\n  severity: low\n  points: -1\n" + textwrap.indent(example, "  ")
 
 
-SHOWN = {**CONDITIONS, **{f"{name} (word)": form for name, form in FORMS.items() if form.example}}
-REFUSED = {**CONDITIONS, **{f"{name} (word)": form for name, form in FORMS.items()}}
+WINDOWS = {"where": replace(FORMS["list"], example=WHERE_EXAMPLE.good, bad=WHERE_EXAMPLE.bad)}
+SHOWN = {**CONDITIONS, **WINDOWS, **{f"{name} (word)": form for name, form in FORMS.items() if form.example}}
+REFUSED = {**CONDITIONS, **WINDOWS, **{f"{name} (word)": form for name, form in FORMS.items()}}
 
 
 @pytest.mark.parametrize("name", SHOWN)
