@@ -1,4 +1,4 @@
-"""`qc rules diff, flat`: what changed between two packs, and a pack written out with where each rule came from."""
+"""`qc rules diff, flat, book`: what changed between packs, a pack written out with its origins, a pack for people to read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qc.cli import console
+from qc.cli import console, options
 from qc.errors import Exit
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -69,5 +69,41 @@ def flat(
         console.out(flat_yaml(loaded).removesuffix("\n"))
 
 
-VERBS: dict[str, Callable[..., None]] = {"diff": diff, "flat": flat}
+def book(
+    pack: Annotated[Path, typer.Argument(help="Folder of a pack, or a sealed pack.", show_default=False)],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The page; without it ID-VERSION.html here.")] = None,
+    lang: options.Lang = "both",
+    trusted: options.TrustList = None,
+    as_json: _Json = False,
+) -> None:
+    """Make a rulebook to print and to train with: every rule with why, what to say and what not, points. Chinese, English.
+
+    One HTML file that opens offline. Hidden rules are never in it. A sealed pack that is verified is shown with its signer.
+
+    Example:  qc rules book rules/ecommerce-zh -o rulebook.html
+    """
+    from qc.errors import UntrustedPackError
+    from qc.packs.book import book as write
+    from qc.packs.trust import look, trust_pack
+    from qc.store import atomic_write
+
+    langs = options.langs(lang)
+    try:
+        found = trust_pack(pack, trusted)
+        chosen, signer = found.pack, "" if found.signer == "local" else found.signer
+    except UntrustedPackError as error:
+        if error.code != "trust":
+            raise
+        chosen, signer = look(pack), ""
+        console.say("the pack is not signed by anyone you trust; the page names no signer")
+    output = output or Path(f"{chosen.id}-{chosen.version}.html")
+    atomic_write(output, write(chosen, langs, signer).encode())
+    hidden = sum(rule.visibility != "shown" for rule in chosen.rules)
+    value = {"file": str(output), "rules": len(chosen.rules) - hidden, "hidden": hidden, "signer": signer}
+    if console.result(value, as_json):
+        return
+    console.out(f"{output}: {len(chosen.rules) - hidden} rules" + (f", {hidden} hidden ones left out" if hidden else ""))
+
+
+VERBS: dict[str, Callable[..., None]] = {"diff": diff, "flat": flat, "book": book}
 """Commands of `qc rules`, by name."""

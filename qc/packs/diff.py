@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qc.packs.model import Pack
+from qc.packs.syntax import CONDITIONS
 
 _TOLD = ("rules", "dimensions")
 MAX_SHOWN = 160
@@ -97,7 +98,9 @@ def _fields(of: str, name: str, was: Mapping[str, Any], now: Mapping[str, Any], 
 def _values(of: str, name: str, was: Any, now: Any, at: str) -> Iterator[Change]:
     if was == now:
         return
-    if isinstance(was, dict) and isinstance(now, dict):
+    if isinstance(was, dict) and isinstance(now, dict) and _head(was) != _head(now):
+        yield _rewritten(of, name, was, now, at)
+    elif isinstance(was, dict) and isinstance(now, dict):
         yield from _fields(of, name, was, now, at)
     elif isinstance(was, list) and isinstance(now, list):
         if len(was) == len(now) and at.startswith("when") and not any(isinstance(item, str) for item in (*was, *now)):
@@ -112,6 +115,22 @@ def _values(of: str, name: str, was: Any, now: Any, at: str) -> Iterator[Change]
         )  # fmt: skip
     else:
         yield Change("changed", of, name, at, was, now)
+
+
+def _head(value: Mapping[str, Any]) -> str:
+    """The word of the condition that a map is; empty where it is none."""
+    return next((key for key in value if key in CONDITIONS), "")
+
+
+def _rewritten(of: str, name: str, was: Mapping[str, Any], now: Mapping[str, Any], at: str) -> Change:
+    """A condition that became another; where the old one lives on beside new ones, only these are told."""
+    head = _head(now)
+    if head in ("any", "all") and was in now[head]:
+        return Change("words", of, name, f"{at}.{head}", added=tuple(part for part in now[head] if part != was))
+    head = _head(was)
+    if head in ("any", "all") and now in was[head]:
+        return Change("words", of, name, f"{at}.{head}", removed=tuple(part for part in was[head] if part != now))
+    return Change("changed", of, name, at, was, now)
 
 
 def _key(value: Any) -> str:

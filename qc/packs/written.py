@@ -7,6 +7,10 @@ from io import StringIO
 from typing import Any
 
 from qc.packs.extend import Loaded, Origin
+from qc.packs.parse import RULE_KEYS
+
+_ORDER = (*(key for key in RULE_KEYS if key not in ("when", "cases")), "when", "cases")
+"""A rule's keys as a person reads them: what it is first, how it is decided last."""
 
 
 def flat_yaml(loaded: Loaded) -> str:
@@ -18,7 +22,7 @@ def flat_yaml(loaded: Loaded) -> str:
     parts += [f"# switched off: {rule} (from {origin.pack})\n" for rule, origin in sorted(loaded.off.items())]
     parts.append("rules:\n")
     for rule in rules:
-        ordered = {key: rule.pop(key) for key in ("id", "title", "why")} | rule
+        ordered = {key: rule[key] for key in _ORDER if key in rule}
         parts.append(f"# {told(loaded.origins[ordered['id']])}\n{_dump([ordered])}")
     return "".join(parts)
 

@@ -52,6 +52,17 @@ def test_conditions_inside_conditions_have_a_path(folder: Path, spoilt: Spoil) -
     assert [c.sentence() for c in diff(before, load_pack(folder))] == ["rule promise, when.all[2].not.says: added «麻烦»"]
 
 
+def test_a_condition_put_into_another_is_told_as_what_came_to_it(folder: Path, spoilt: Spoil) -> None:
+    when = "  when:\n    who: agent\n    says: [尽快, 尽早]\n    unless: {list: times}\n"
+    old = "says: [尽快]"
+    before = load_pack(spoilt(when, f"  when: {{{old}}}\n"))
+    after = load_pack(spoilt(f"{{{old}}}", f"{{any: [{{{old}}}, {{says: [过两天]}}]}}"))
+    assert [c.sentence() for c in diff(before, after)] == ["rule promise, when.any: added says: 过两天"]
+    assert [c.sentence() for c in diff(after, before)] == ["rule promise, when.any: removed says: 过两天"]
+    other = load_pack(spoilt(f"{{any: [{{{old}}}, {{says: [过两天]}}]}}", "{never_says: [尽快]}"))
+    assert [c.sentence() for c in diff(before, other)] == ["rule promise, when: says: 尽快 → never_says: 尽快"]
+
+
 def test_the_head_and_the_dimensions_are_compared(folder: Path) -> None:
     before = load_pack(folder)
     head = folder / "pack.yaml"

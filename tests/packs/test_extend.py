@@ -180,7 +180,7 @@ def test_extending_and_writing_it_flat_by_hand_is_the_same(mine: Mine, folder: P
 def test_every_key_of_a_change_but_the_conditions_is_a_key_of_a_rule() -> None:
     from qc.packs.parse import RULE_KEYS
 
-    assert set(CHANGE_KEYS) - {"also", "only_when", "cases_instead"} == set(RULE_KEYS) - {"id", "when"}
+    assert set(CHANGE_KEYS) - {"also", "only_when", "cases_instead"} == set(RULE_KEYS) - {"id", "when", "define"}
 
 
 def test_flat_and_diff_speak_json(mine: Mine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

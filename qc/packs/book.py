@@ -1,0 +1,169 @@
+"""The rulebook: a pack as a page for people, in Chinese and English, to print and to train agents with.
+
+One HTML file that loads nothing and runs nothing: its only style is allowed by its hash in a Content-Security-Policy that
+allows nothing else. Every text of the pack is escaped, and characters that hide or turn text round are spelled out.
+Hidden rules are never in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qc.errors import PackError, Problem
+from qc.packs.book_words import KEYS, ROLES, SEVERITY, WORDS, length
+from qc.packs.model import LANGUAGES, Case, Line, Pack, Rule
+from qc.packs.syntax import CONDITIONS, write_condition
+
+MAX_WORDS = 60
+MAX_EXAMPLES = 12
+_MS = re.compile(r"(\d{1,9}) ms\b")
+_PLACES = (
+    (re.compile(r"^first (?=\d)"), "开头 "),
+    (re.compile(r"^last (?=\d)"), "最后 "),
+    (re.compile(r"(\d+) turns?\b"), r"\1 句"),
+)
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A condition, or something in one, in words. `words`: (text, whether it is a pattern); `more`: how many were left out."""
+
+    label: str
+    words: tuple[dict[str, Any], ...] = ()
+    more: str = ""
+    parts: tuple[Part, ...] = ()
+
+
+def book(pack: Pack, langs: Sequence[str] = LANGUAGES, signer: str = "") -> str:
+    """The page. `signer`: who answers for the pack, shown at its end. Raises PackError when there is nothing to show."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    shown = [rule for rule in pack.rules if rule.visibility == "shown"]
+    if not shown:
+        raise PackError([Problem(pack.id, 1, 1, "every rule of the pack is hidden", "a rulebook shows the others")])
+    style = (_TEMPLATES / "book.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("book.html").render(
+        books=[_book(pack, shown, lang, signer) for lang in langs],
+        css=Markup(style),  # our own file, never a stranger's
+        csp=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+    )
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with what cannot be seen spelled out: ⟨U+202E⟩."""
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else f"⟨U+{ord(c):04X}⟩" for c in text)
+
+
+def _book(pack: Pack, rules: Sequence[Rule], lang: str, signer: str) -> dict[str, Any]:
+    w = WORDS[lang]
+    groups = []
+    for dimension in pack.dimensions:
+        inside = [_rule(rule, lang) for rule in rules if rule.dimension == dimension.id]
+        if inside:
+            groups.append({"title": visible(dimension.title[lang]), "rules": inside})
+    ends = [f"{pack.id} {pack.version}", f"sha256 {pack.sha256}", f"{w['signer']} {visible(signer)}" if signer else ""]
+    ends += [f"{w['licence']} {visible(pack.licence)}" if pack.licence else "", visible(", ".join(pack.authors))]
+    return {
+        "lang": lang,
+        "words": w,
+        "title": visible(pack.title[lang]),
+        "subtitle": w["subtitle"].format(id=pack.id, version=pack.version, rules=len(rules)),
+        "how": [w["base"].format(base=f"{pack.base:g}"), w["proof"].format(floor=f"{pack.coverage_floor * 100:g}")],
+        "groups": groups,
+        "footer": " · ".join(end for end in ends if end),
+    }
+
+
+def _rule(rule: Rule, lang: str) -> dict[str, Any]:
+    w = WORDS[lang]
+    sign = "costs" if rule.points < 0 or rule.fatal else "earns" if rule.points > 0 else "tells"
+    facts = [rule.id, SEVERITY[lang][rule.severity]]
+    if rule.once_per_ms is not None:
+        facts.append(w["once_per"].format(length=length(rule.once_per_ms, lang)))
+    if rule.cap is not None:
+        facts.append(w["cap"].format(cap=f"{rule.cap:g}"))
+    facts += [f"{visible(column)}: {visible(', '.join(values))}" for column, values in rule.applies_to]
+    if rule.valid_from or rule.valid_until:
+        facts.append(f"{rule.valid_from or '…'} – {rule.valid_until or '…'}")
+    facts += [f"{w['clause']} {visible(rule.clause)}"] if rule.clause else []
+    return {
+        "id": rule.id,
+        "title": visible(rule.title[lang]),
+        "why": visible(rule.why[lang]),
+        "severity": SEVERITY[lang][rule.severity],
+        "points": f"{rule.points:+g}".replace("-", "−") if rule.points else "0",
+        "fatal": rule.fatal,
+        "facts": facts,
+        "hit_title": w[f"hit_{sign}"],
+        "hit_kind": "good" if sign == "earns" else "bad",
+        "hits": _cases(rule.cases, "hit", lang),
+        "miss_title": w[f"miss_{sign}"],
+        "miss_kind": "bad" if sign == "earns" else "good",
+        "misses": _cases(rule.cases, "miss", lang),
+        "when": describe(write_condition(rule.when), lang),
+    }
+
+
+def _cases(cases: Sequence[Case], verdict: str, lang: str) -> list[list[dict[str, str]]]:
+    chosen = [case for case in cases if case.verdict == verdict][:MAX_EXAMPLES]
+    return [[_line(line, lang) for line in case.lines] for case in chosen]
+
+
+def _line(line: Line, lang: str) -> dict[str, str]:
+    w, roles = WORDS[lang], ROLES[lang]
+    if line.what in roles:
+        return {"who": roles[line.what], "text": visible(line.text)}
+    if line.what == "call":
+        return {"who": "", "text": f"{visible(line.text)}: {visible(line.value)}"}
+    said = w.get(f"line_{line.what}", line.what)
+    return {"who": "", "text": said.format(length=length(line.ms, lang), role=roles.get(line.text, visible(line.text)))}
+
+
+def describe(value: Mapping[str, Any], lang: str) -> Part:
+    """A condition (as `write_condition` gives it) in words. What has no word here is shown as it is written."""
+    head = next((key for key in value if key in CONDITIONS), "")
+    parts = [_described(key, item, lang) for key, item in value.items() if key != head]
+    if not head:
+        return Part("", parts=tuple(parts))
+    inner = _described(head, value[head], lang)
+    return Part(inner.label, inner.words, inner.more, (*inner.parts, *parts))
+
+
+def _described(key: str, value: Any, lang: str) -> Part:
+    label = KEYS[lang].get(key, key)
+    if isinstance(value, dict):
+        part = describe(value, lang)
+        if any(name in CONDITIONS for name in value):
+            return Part(label, parts=(part,))
+        return Part(label, part.words, part.more, part.parts)
+    if isinstance(value, list):
+        words = [item for item in value if not isinstance(item, dict)]
+        more = WORDS[lang]["more"].format(n=len(words) - MAX_WORDS) if len(words) > MAX_WORDS else ""
+        inner = tuple(describe(item, lang) for item in value if isinstance(item, dict))
+        return Part(label, tuple(_word(str(item)) for item in words[:MAX_WORDS]), more, inner)
+    return Part(f"{label}{WORDS[lang]['colon']}{_value(str(value), lang)}")
+
+
+def _value(text: str, lang: str) -> str:
+    """A role, a length of time, a part of the call, as a person says it."""
+    said = KEYS[lang].get(text) or _MS.sub(lambda m: length(int(m[1]), lang), visible(text))
+    for pattern, chinese in _PLACES if lang == "zh" else ():
+        said = pattern.sub(chinese, said)
+    return said
+
+
+def _word(text: str) -> dict[str, Any]:
+    pattern = len(text) > 2 and text.startswith("/") and text.endswith("/")
+    return {"text": visible(text), "pattern": pattern}
