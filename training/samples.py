@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import multiprocessing
 import shutil
 import sys
 import zlib
@@ -330,14 +331,16 @@ def list_row(made: Made) -> dict[str, str]:
 def make_all(scripts: list[Script]) -> Iterator[tuple[Made, str | None]]:
     """Every call, and whose copy it is."""
     done: dict[str, Made] = {}
-    for script in scripts:
-        if script.codec.startswith("copy:"):
-            first = done[script.codec[5:]]
-            plain = replace(script, codec=first.script.codec)
-            yield replace(first, script=plain, note=f"the same bytes as {first.script.file}"), first.script.call_id
-            continue
-        done[script.call_id] = made = make(script)
-        yield made, None
+    context = multiprocessing.get_context("spawn")  # espeak-ng remembers what it said: a fresh one for every call
+    with context.Pool(1, maxtasksperchild=1) as fresh:
+        for script in scripts:
+            if script.codec.startswith("copy:"):
+                first = done[script.codec[5:]]
+                plain = replace(script, codec=first.script.codec)
+                yield replace(first, script=plain, note=f"the same bytes as {first.script.file}"), first.script.call_id
+                continue
+            done[script.call_id] = made = fresh.apply(make, (script,))
+            yield made, None
 
 
 def write(folder: Path, scripts: list[Script]) -> int:
