@@ -1,0 +1,46 @@
+"""docs/packs.md says what the code does: every check, key and verb is on it, and its example loads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from qc.cli import rules_compare, rules_seal
+from qc.packs import load_pack
+from qc.packs.extend import CHANGE_KEYS, EXTEND_KEYS, INHERITED
+from qc.packs.seal import MAX_SEALED_BYTES, TEXTS
+from qc.packs.verify import CHECKS
+from qc.scan import run_cases
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "packs.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_check_is_on_the_page(check: str) -> None:
+    assert re.search(rf"^\| `{check}` \| (import: )?{re.escape(CHECKS[check])}", PAGE, re.MULTILINE)
+
+
+def test_every_key_and_verb_is_on_the_page() -> None:
+    for key in (*EXTEND_KEYS, *CHANGE_KEYS, *INHERITED):
+        assert f"`{key}`" in PAGE
+    for verb in (*rules_compare.VERBS, *rules_seal.VERBS):
+        assert f"qc rules {verb}" in PAGE
+    assert f"at most {MAX_SEALED_BYTES >> 20} MiB" in PAGE
+    for name in ("README", "LICENSE", "LICENCE", "NOTICE", "CHANGELOG"):
+        assert TEXTS.fullmatch(name)
+        assert name in PAGE
+
+
+def test_the_example_of_a_pack_on_top_of_another_loads_and_its_cases_come_out(tmp_path: Path) -> None:
+    example = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert example
+    (tmp_path / "ecommerce-zh").symlink_to(ROOT / "rules" / "ecommerce-zh")
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "pack.yaml").write_text(example[1], encoding="utf-8")
+    pack = load_pack(tmp_path / "acme")
+    assert "passed-around" not in pack.by_id
+    assert pack.by_id["promise-without-time"].points == -10
+    assert all(result.ok for result in run_cases(pack))
