@@ -15,7 +15,7 @@ import random
 import re
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 
 HELDOUT_SHARE = 20  # one sentence in twenty is never trained on
 AGENT, CUSTOMER = "agent", "customer"
@@ -207,10 +207,18 @@ def address(rng: random.Random) -> str:
     return place + tail
 
 
+@lru_cache(maxsize=1)
 def words_pool() -> list[str]:
-    """Common words, for word sequences that make no sense: they force the model to listen."""
-    path = Path(__file__).with_name("words.txt")
-    return path.read_text(encoding="utf-8").split() if path.exists() else list(GOODS)
+    """The 1,800 most frequent two-character words of jieba's dictionary that are no names, for sequences that make no
+    sense: they force the model to listen."""
+    import jieba
+
+    with jieba.get_dict_file() as file:
+        entries = [line.decode("utf-8").split() for line in file]
+    common = sorted(
+        (e for e in entries if len(e[0]) == 2 and not e[2].startswith(("nr", "ns", "nt", "nz"))), key=lambda e: (-int(e[1]), e[0])
+    )
+    return [e[0] for e in common[:1800]]
 
 
 class Slots:
