@@ -220,6 +220,17 @@ def test_a_pack_whose_cases_fail_is_neither_exported_nor_imported(
     assert run("rules", "import", out, *where, "--allow", "cases")[0] == Exit.OK
 
 
+def test_the_cases_of_every_rule_of_a_large_pack_are_run(folder: Path, tmp_path: Path, run: Run) -> None:
+    rules = folder / "rules.yaml"
+    text = rules.read_text(encoding="utf-8")
+    bad = text.replace("agent: 三小时内", "agent: 尽快").replace("id: promise", "id: bad")
+    rules.write_text("".join(text.replace("id: promise", f"id: r{i}") for i in range(60)) + bad, encoding="utf-8")
+    code, said = run("rules", "export", folder, "-o", tmp_path / "x.qcpack")
+    assert (code, "bad: a case must be miss" in said, "1 problem" in said) == (Exit.USAGE, True, True)
+    rules.write_text(rules.read_text(encoding="utf-8").replace(bad, ""), encoding="utf-8")
+    assert run("rules", "export", folder, "-o", tmp_path / "x.qcpack")[0] == Exit.OK
+
+
 def test_keys_are_made_once_and_the_private_one_is_private(tmp_path: Path, run: Run) -> None:
     assert run("rules", "keygen", "Acme", "-o", tmp_path / "k")[0] == Exit.OK
     assert (tmp_path / "k.key").stat().st_mode & 0o077 == 0
