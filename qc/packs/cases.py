@@ -30,7 +30,8 @@ LINE_KEYS = {
     "unheard": "speech that gave no text: `agent 3 s`",
     "silent": "the role's channel carries no speech at all: `agent`",
     "cut": "the recording breaks off here: `yes`",
-    "call": "a column of the call list: `queue = 售后`",
+    "call": "a column of the call list: `queue = 售后`; an empty cell: `queue =`",
+    "level": "how loud the next line is, in dBFS: `-12`",
 }
 _BLOCK = re.compile(r"\s*([^:：\s]{1,20})\s*[:：]\s*(.*?)\s*")
 _UNHEARD = re.compile(r"(\w+)\s+(.+)")
@@ -101,6 +102,8 @@ def _line(reader: Reader, key: Node, value: Node) -> list[Line]:
         return [Line(what)]
     if what == "call":
         return _call(reader, value)
+    if what == "level":
+        return [Line(what, value=f"{reader.number(value, '`level`', -100, 0):g}")]
     reader.problem(key, f"a case has no line {key.text!r}", suggestion(key.text, LINE_KEYS))
     return []
 
@@ -117,7 +120,10 @@ def _unheard(reader: Reader, value: Node) -> Line:
 
 def _call(reader: Reader, value: Node) -> list[Line]:
     if value.kind == "map":
-        return [Line("call", text=k.text.strip(), value=reader.text(v, "`call`")) for k, v in value.pairs]
+        return [
+            Line("call", text=k.text.strip(), value=v.text.strip() if v.kind == "text" else reader.text(v, "`call`"))
+            for k, v in value.pairs
+        ]
     column, equals, cell = value.text.partition("=")
     if not equals or not column.strip():
         reader.problem(value, "`call` needs a column and its value", "for example `call: queue = 售后`")
@@ -143,4 +149,6 @@ def _write_line(line: Line) -> dict[str, Any]:
         return {"silent": line.text}
     if line.what == "call":
         return {"call": {line.text: line.value}}
+    if line.what == "level":
+        return {"level": line.value}
     return {line.what: "yes"}

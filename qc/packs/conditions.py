@@ -171,4 +171,113 @@ class Then:
     steps: tuple[Step, ...]
 
 
-Condition = Says | NeverSays | Silence | Interruption | AllOf | AnyOf | Not | AtLeast | Near | NotNear | Then
+Op = Literal["over", "under", "at least", "at most"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A number is over, under, at least or at most `value`: ms, per mille, tenths of a dB, or a count."""
+
+    op: Op
+    value: int
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """`who` says nearly the same (edit similarity, per cent) as in one of the `look_back` turns of theirs before.
+
+    Counted are turns of at least `characters`; `times`: how often in all, the first time among them.
+    """
+
+    who: Who
+    percent: int = 80
+    look_back: int = 10
+    characters: int = 6
+    times: int = 2
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many turns of `who`, changes of speaker, or places of the condition `hits` there are."""
+
+    what: Literal["turns", "role_changes", "hits"]
+    bound: Bound
+    who: Who = "anyone"
+    hits: Condition | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`by` answers what the other side said later than `longer_than_ms` after its end."""
+
+    by: Who
+    longer_than_ms: int
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Characters a minute of a turn of `who` (of at least `characters`), or of all these turns together."""
+
+    who: Who
+    pace: Bound
+    per: Literal["turn", "call"] = "turn"
+    characters: int = 20
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Level:
+    """Loudness of a turn of `who`, in tenths of a dBFS, or its rise over the median of the role's turns, in tenths of a dB."""
+
+    who: Who
+    what: Literal["loudness", "rise"]
+    bound: Bound
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class WholeCall:
+    """Facts of the whole call, all of which hold: (name, bound). `ended_by`: who hung up by the call list."""
+
+    facts: tuple[tuple[str, Bound], ...] = ()
+    ended_by: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a cell of the call list must be. `op` is: one of `values`; missing, given; or a comparison with `number`."""
+
+    name: str
+    op: Literal["is", "missing", "given", "over", "under", "at least", "at most"]
+    values: tuple[str, ...] = ()
+    number: str = ""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The call list says all of this of the call."""
+
+    columns: tuple[Column, ...]
+
+
+Condition = (
+    Says
+    | NeverSays
+    | Silence
+    | Interruption
+    | AllOf
+    | AnyOf
+    | Not
+    | AtLeast
+    | Near
+    | NotNear
+    | Then
+    | Repeat
+    | Count
+    | Reply
+    | Speed
+    | Level
+    | WholeCall
+    | Listed
+)

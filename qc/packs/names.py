@@ -10,7 +10,21 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from qc.packs.conditions import AnyOf, Condition, Interruption, Near, NotNear, Says, Silence, Term, Then
+from qc.packs.conditions import (
+    AnyOf,
+    Condition,
+    Interruption,
+    Level,
+    Near,
+    NotNear,
+    Repeat,
+    Reply,
+    Says,
+    Silence,
+    Speed,
+    Term,
+    Then,
+)
 from qc.packs.nodes import Node
 from qc.packs.reader import Reader, show, suggestion
 
@@ -21,13 +35,15 @@ MAX_EXPANDED = 20_000
 
 _NAME = re.compile(r"[^\W\d][\w-]{0,62}")
 _RESERVED = {"first", "last", "any", "every", "the", "call", "turns", "of"}
-_AT_A_PLACE = (Says, Silence, Interruption, Near, NotNear, Then)
+_AT_A_PLACE = (Says, Silence, Interruption, Near, NotNear, Then, Repeat, Reply, Level)
 
 
 def happens_somewhere(condition: Condition) -> bool:
     """The condition, where it holds, holds at places that can be pointed at."""
     if isinstance(condition, AnyOf):
         return all(happens_somewhere(part) for part in condition.parts)
+    if isinstance(condition, Speed):
+        return condition.per == "turn"
     return isinstance(condition, _AT_A_PLACE)
 
 

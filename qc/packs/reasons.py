@@ -23,6 +23,12 @@ WHY: dict[str, Text] = {
         "zh": "出现的地方太多，只看了前 100 处，没有得出结论",
         "en": "it happens in too many places; the first 100 do not decide",
     },
+    "no_level": {
+        "zh": "这一方的音量不知道，或者话太少，没有中位数",
+        "en": "how loud the role speaks is not known, or of too few turns",
+    },
+    "no_duration": {"zh": "通话多长不知道", "en": "how long the call is, is not known"},
+    "not_listed": {"zh": "通话清单没有这一列，或者这一格没有可比的值", "en": "the call list does not say, or not as a number"},
     "no_times": {"zh": "转写文本没有时间", "en": "the transcript has no times"},
     "applies_unknown": {
         "zh": "通话清单没有说这条规则是否适用于这通电话",

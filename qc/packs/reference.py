@@ -97,7 +97,8 @@ _LINE_ZH = {
     "unheard": "有语音、没有文字：`agent 3 s`",
     "silent": "这一方的声道全程没有语音：`agent`",
     "cut": "录音到此中断：`yes`",
-    "call": "通话清单的一列：`queue = 售后`",
+    "call": "通话清单的一列：`queue = 售后`；空格子：`queue =`",
+    "level": "下一句的音量，单位 dBFS：`-12`",
 }
 
 _THREE = """\

@@ -7,8 +7,6 @@ hit, a miss, an undecided and a bad example of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from qc.packs.conditions import (
@@ -28,6 +26,8 @@ from qc.packs.conditions import (
     Then,
 )
 from qc.packs.examples import EXAMPLES
+from qc.packs.grammar import Key, Syntax
+from qc.packs.measures import MEASURES
 from qc.packs.names import MAX_NESTING, refer
 from qc.packs.nodes import Node
 from qc.packs.places import read_near, read_not_near, read_then, read_window, write_pair, write_then, write_window
@@ -35,35 +35,6 @@ from qc.packs.reader import Reader, suggestion
 from qc.packs.terms import FORMS, How, read_how, read_terms, write_terms
 
 MAX_PARTS = 50
-
-
-@dataclass(frozen=True)
-class Key:
-    """A key beside (or inside) a condition: what it means, in both languages, and what stands there when it is left out."""
-
-    name: str
-    zh: str
-    en: str
-    default: str = ""
-
-
-@dataclass(frozen=True)
-class Syntax:
-    """One condition of the language.
-
-    `read(reader, fields, depth)` makes the dataclass from the keys found (its own word among them); `write` is the
-    inverse, in plain data. `example` is a rule's `when` and `cases` in YAML that must come out as they say; `bad` is a
-    `when` that must be refused.
-    """
-
-    type: type
-    zh: str
-    en: str
-    keys: tuple[Key, ...]
-    read: Callable[[Reader, dict[str, Node], int], Condition]
-    write: Callable[[Any], dict[str, Any]]
-    example: str
-    bad: str
 
 
 def read_condition(reader: Reader, node: Node, depth: int = 0) -> Condition:
@@ -436,8 +407,9 @@ CONDITIONS: dict[str, Syntax] = {
         EXAMPLES["then"].good,
         EXAMPLES["then"].bad,
     ),
+    **MEASURES,
 }
 
 NAMES: dict[type, str] = {syntax.type: name for name, syntax in CONDITIONS.items()}
-_INSIDE = ("silence", "interruption")
+_INSIDE = ("silence", "interruption", *MEASURES)
 """Conditions whose keys stand inside their value, not beside it."""

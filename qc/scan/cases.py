@@ -1,6 +1,6 @@
 """A rule's cases, run: each short dialogue becomes a transcript like any other, and the rule must say what it promises.
 
-Times are made up at an ordinary pace (Chinese about four characters a second). A case is an excerpt: a role that says
+Times are made up at an ordinary pace (Chinese about four characters a second); the call ends with its last line. A case is an excerpt: a role that says
 nothing in it is taken to speak elsewhere, unless the case says `silent:`.
 """
 
@@ -67,10 +67,15 @@ class _Builder:
     silent: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
     meta: dict[str, str | None] = field(default_factory=dict)
+    level: float | None = None
+    rest: int = 0
 
     def add(self, what: str, text: str, ms: int, value: str) -> None:
+        self.rest = ms if what == "pause" else 0
         if what in ROLES:
             self._turn(what, text)
+        elif what == "level":
+            self.level = float(value)
         elif what == "unheard":
             self._span(text, ms, heard=False)
         elif what == "pause":
@@ -86,9 +91,9 @@ class _Builder:
 
     def _turn(self, role: str, text: str) -> None:
         start, end = self._span(role, speaking_ms(text), heard=True)
-        self.turns.append(
-            {"turn": len(self.turns), "channel": _CHANNELS[role], "role": role, "start_ms": start, "end_ms": end, "text": text}
-        )
+        turn = {"turn": len(self.turns), "channel": _CHANNELS[role], "role": role, "start_ms": start, "end_ms": end, "text": text}
+        self.turns.append(turn | {"level_dbfs": self.level})
+        self.level = None
 
     def _span(self, role: str, length: int, *, heard: bool) -> tuple[int, int]:
         start = max(0, self.now + self.gap)
@@ -99,7 +104,8 @@ class _Builder:
 
     def row(self) -> dict[str, Any]:
         turns = sorted(self.turns, key=lambda t: (t["start_ms"], t["channel"]))
-        return {"call_id": "case", "turns": turns, "spans": self.spans, "warnings": self.warnings}
+        row = {"call_id": "case", "turns": turns, "spans": self.spans, "warnings": self.warnings}
+        return row | {"duration_ms": self.now + self.rest}
 
 
 def speaking_ms(text: str) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 
 from qc.packs.conditions import AllOf, AnyOf, AtLeast, Condition, Not
 from qc.packs.syntax import NAMES
+from qc.scan.facts import count, listed, whole_call
+from qc.scan.measures import level, repeat, reply, speed
 from qc.scan.places import near, not_near, then
 from qc.scan.timing import interruption, silence
 from qc.scan.verdicts import Outcome, combine_all, combine_any, combine_at_least, negate
@@ -46,4 +48,11 @@ CONDITIONS: dict[str, Callable[[Any, Context], Outcome]] = {
     "near": near,
     "not_near": not_near,
     "then": then,
+    "repeat": repeat,
+    "count": count,
+    "reply": reply,
+    "speed": speed,
+    "level": level,
+    "call": whole_call,
+    "listed": listed,
 }

@@ -11,6 +11,7 @@ from qc.packs.flatten import save
 from qc.packs.model import SEVERITIES, Pack
 from qc.packs.trust import TrustedPack
 from qc.scan.evaluate import PackScanner
+from qc.scan.facts import asks_the_list
 from qc.scan.matching import CallMatches
 from qc.scan.view import Call, digest, view
 from qc.version import VERSION
@@ -98,7 +99,7 @@ class _PackRun:
 
     def __init__(self, store: Store, trusted: TrustedPack, options: ScanOptions) -> None:
         self.pack: Pack = trusted.pack
-        self.needs_meta = any(r.applies_to or r.valid_from or r.valid_until for r in self.pack.rules)
+        self.needs_meta = any(r.applies_to or r.valid_from or r.valid_until or asks_the_list(r.when) for r in self.pack.rules)
         self._scanner = PackScanner(self.pack)
         self._signer = trusted.signer
         # A rule that asks the call list may change its verdict without the transcript changing: such packs are scanned anew.

@@ -49,7 +49,7 @@ def silence(condition: Silence, context: Context) -> Outcome:
     for gap in _only_if_noise(call.spans, sure, condition.longer_than_ms):
         if _may_fit(gap, condition) and excuse(gap) != "yes":
             doubtful.append((gap, "not_heard"))
-    return _counted(call, certain, doubtful, condition.times, _gap_evidence)
+    return counted(call, certain, doubtful, condition.times, _gap_evidence)
 
 
 def _only_if_noise(spans: Sequence[Span], sure: Sequence[_Gap], longer_than_ms: int) -> Iterator[_Gap]:
@@ -140,7 +140,7 @@ def interruption(condition: Interruption, context: Context) -> Outcome:
             certain.append(overlap)
     if not certain and not doubtful and _one_channel(call):
         return Outcome(Verdict.UNDECIDED, why="unknown_role")
-    return _counted(call, certain, doubtful, condition.times, _shower(call))
+    return counted(call, certain, doubtful, condition.times, _shower(call))
 
 
 def _one_channel(call: Call) -> bool:
@@ -197,15 +197,16 @@ def _shower(call: Call) -> Callable[[_Overlap], Evidence]:
     return show
 
 
-_Found = TypeVar("_Found", _Gap, _Overlap)
+_Found = TypeVar("_Found")
 
 
-def _counted(
+def counted(
     call: Call, certain: list[_Found], doubtful: list[tuple[_Found, str]], times: int, show: Callable[[_Found], Evidence]
 ) -> Outcome:
+    """Hit where enough is certain; undecided where what is doubtful is needed, or the recording breaks off; miss else."""
     shown = [show(item) for item in certain]
     if len(certain) >= times:
-        return Outcome(Verdict.HIT, tuple(shown))
+        return Outcome(Verdict.HIT, tuple(shown), more=doubtful[0][1] if doubtful else "truncated" if call.cut else "")
     if len(certain) + len(doubtful) >= times:
         shown += [show(item) for item, _ in doubtful]
         return Outcome(Verdict.UNDECIDED, tuple(sorted(shown, key=lambda e: e.order)), why=doubtful[0][1])

@@ -41,6 +41,7 @@ class Turn:
     normal: Normal
     reliable: bool
     char_ms: tuple[int, ...] | None = None
+    level_dbfs: float | None = None
 
     def times(self, char_start: int, char_end: int) -> tuple[int, int]:
         """Start and end in ms of characters of the original text: `char_ms` where known, else a linear share of the turn."""
@@ -79,6 +80,7 @@ class Call:
     cut: bool = False
     silent: frozenset[str] = frozenset()
     meta: Mapping[str, str | None] | None = None
+    duration_ms: int | None = None
 
     @cached_property
     def bounds(self) -> tuple[int, int]:
@@ -247,6 +249,7 @@ def view(row: Mapping[str, Any], *, confidence_floor: float | None = None, meta:
         cut=LOST in warnings and not any(lost),
         silent=_silent(turns, [span for span, gone in zip(spans, lost, strict=True) if not gone] if any(lost) else spans),
         meta=meta,
+        duration_ms=row.get("duration_ms") if timed else None,
     )
 
 
@@ -275,6 +278,7 @@ def _turn(turn: Mapping[str, Any], index: int, timed: bool, floor: float | None)
         normal=normal(text[:MAX_TURN_CHARS]),
         reliable=reliable,
         char_ms=tuple(chars) if chars and None not in chars else None,
+        level_dbfs=turn.get("level_dbfs"),
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from typing import Any, cast
 
 from qc.packs.conditions import Beside, NeverSays, Says, Term
 from qc.scan.matching import CallMatches, Match, apart
@@ -111,6 +112,11 @@ def _not_found(condition: Says, context: Context, start: int, end: int) -> Outco
         low, high = call.bounds
         absence = (Evidence(max(start, low), max(min(end, high), start), condition.who),)
     return Outcome(Verdict.MISS, coverage=coverage, absence=absence)
+
+
+def not_found(who: str, context: Context) -> Outcome:
+    """What it means that something `who` does was found nowhere in the call: a miss, or undecided where not all was heard."""
+    return _not_found(Says((), who=cast(Any, who)), replace(context, zone=None), *context.call.bounds)
 
 
 def _placed(condition: Says, context: Context) -> PlacedWords:
