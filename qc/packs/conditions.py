@@ -13,7 +13,7 @@ Who = Literal["agent", "customer", "anyone"]
 WHO: tuple[Who, ...] = ("agent", "customer", "anyone")
 
 
-TermKind = Literal["word", "exact", "sound", "fuzzy", "similar", "pattern"]
+TermKind = Literal["word", "exact", "sound", "fuzzy", "similar", "entity", "pattern"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Term:
 
     `word`: as written. `sound`: any characters of the same toneless syllables, `tolerate` the pairs that are taken for the
     same. `fuzzy`: a part of the turn whose edit similarity is at least `percent`. `similar`: the whole turn is that
-    similar. `pattern`: RE2. `exact` stands in word lists alone: a word that stays a `word` whatever the condition asks.
+    similar. `entity`: one of `qc.text.entities.ENTITIES`. `pattern`: RE2. `exact` stands in word lists alone: a word that stays a `word` whatever the condition asks.
     """
 
     kind: TermKind

@@ -47,6 +47,25 @@ when:
   says: [{similar: 订单, at_least: 2}]
 """,
     ),
+    "entity": Example(
+        good="""\
+when:
+  who: agent
+  says: [entity: [phone, chat_handle]]
+cases:
+  hit:
+    - agent: 您打幺三八零零一三八零零零
+    - agent: 加我微信号 abc_12345
+  miss:
+    - agent: 您的订单号是一二三四五六七八
+  undecided:
+    - unheard: agent 4 s
+""",
+        bad="""\
+when:
+  says: [entity: telephone]
+""",
+    ),
     "list": Example(
         good="",
         bad="""\

@@ -15,6 +15,7 @@ from qc.packs.nodes import Node
 from qc.packs.patterns import BadPattern, compile_pattern
 from qc.packs.reader import Reader, show, suggestion
 from qc.packs.term_examples import FORM_EXAMPLES
+from qc.text.entities import ENTITIES
 from qc.text.normal import normal_text
 from qc.text.sound import TOLERATE, in_order
 
@@ -176,6 +177,11 @@ def _sentence(reader: Reader, fields: dict[str, Node], what: str) -> tuple[Term,
     return (Term("similar", text, percent=round(least * 100)),) if text else ()
 
 
+def _entity(reader: Reader, fields: dict[str, Node], what: str) -> tuple[Term, ...]:
+    chosen = (reader.choice(item, tuple(ENTITIES), "`entity`") for item in reader.items(fields["entity"], "`entity`", 20))
+    return tuple(Term("entity", name) for name in chosen)
+
+
 def _plain(reader: Reader, node: Node, what: str) -> Term | None:
     """A word, or a pattern between slashes."""
     text = reader.text(node, f"each of {what}")
@@ -216,6 +222,8 @@ def write_terms(terms: tuple[Term, ...]) -> list[Any]:
 def _write(term: Term) -> Any:
     if term.kind == "pattern":
         return f"/{term.text}/"
+    if term.kind == "entity":
+        return {"entity": term.text}
     if term.kind == "similar":
         return {"similar": term.text, "at_least": term.percent / 100}
     if term.kind == "fuzzy":
@@ -270,6 +278,15 @@ FORMS: dict[str, Form] = {
         FORM_EXAMPLES["similar"].good,
         FORM_EXAMPLES["similar"].bad,
     ),
+    "entity": Form(
+        "有固定样子的东西，说出来的数字也算（幺三八……、三个工作日）："
+        + "；".join(f"`{n}` {e.zh}" for n, e in ENTITIES.items())
+        + "。",
+        "What has a form of its own, spoken digits too: " + "; ".join(f"`{n}`: {e.en}" for n, e in ENTITIES.items()) + ".",
+        {},
+        FORM_EXAMPLES["entity"].good,
+        FORM_EXAMPLES["entity"].bad,
+    ),
     "list": Form(
         "一个词表里的所有词，词表在 lists/名字.yaml 或 pack.yaml 的 `lists` 里。",
         "All words of a list, from lists/NAME.yaml or from `lists` in pack.yaml.",
@@ -281,5 +298,6 @@ FORMS: dict[str, Form] = {
 _MAPS: dict[str, Callable[[Reader, dict[str, Node], str], tuple[Term, ...]]] = {
     "word": _worded,
     "similar": _sentence,
+    "entity": _entity,
     "list": _listed,
 }

@@ -18,6 +18,7 @@ from qc.packs.patterns import compile_pattern
 from qc.scan.nearly import NearlyMatcher, SentenceMatcher
 from qc.scan.sounds import SoundMatcher
 from qc.scan.view import Call
+from qc.text.entities import ENTITIES, parts
 from qc.text.normal import kind, normal_text
 
 SEPARATOR = "\n"
@@ -97,6 +98,7 @@ class Matcher:
             ahocorasick_rs.AhoCorasick(self._forms, matchkind=ahocorasick_rs.MatchKind.Standard) if self._forms else None
         )
         self._patterns = [(term, compile_pattern(term.text)) for term in wanted if term.kind == "pattern"]
+        self._entities = [(term, compile_pattern(ENTITIES[term.text].pattern)) for term in wanted if term.kind == "entity"]
         self._sounds = SoundMatcher([term for term in wanted if term.kind == "sound"])
         self._nearly = NearlyMatcher([term for term in wanted if term.kind == "fuzzy"])
         self._sentences = SentenceMatcher([term for term in wanted if term.kind == "similar"])
@@ -121,6 +123,11 @@ class Matcher:
             for found in pattern.finditer(buffer):
                 if found.end() > found.start():
                     add(term, found.start(), found.end())
+        for term, pattern in self._entities:
+            for found in pattern.finditer(buffer):
+                for first, last in _entity_parts(term, found.group()):
+                    if _whole(buffer, found.start() + first, found.start() + last):
+                        add(term, found.start() + first, found.start() + last)
         for term, start, end in self._sounds.find(buffer):
             if _whole(buffer, start, end):
                 add(term, start, end)
@@ -129,6 +136,12 @@ class Matcher:
         for term, start, end in self._sentences.find(buffer, starts):
             add(term, start, end)
         return results
+
+
+def _entity_parts(term: Term, found: str) -> list[tuple[int, int]]:
+    """Where in what an entity's pattern found the entity is."""
+    check = ENTITIES[term.text].check
+    return [(0, len(found))] if check is None else list(parts(found, check))
 
 
 def _buffer(calls: Sequence[Call]) -> tuple[str, list[int], list[tuple[int, int]]]:
