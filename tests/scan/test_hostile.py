@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import ruamel.yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,10 +21,32 @@ WHENS = {
     "silence": "{silence: {longer_than: 1 s, before: agent, except_after: [稍等]}}",
     "interruption": "{interruption: {by: anyone, after: 0 s, overlap: 100 ms}}",
 }
+MORE = {
+    "sound": "{who: agent, says: [请尽快], match: sound, tolerate: all, times: 3}",
+    "nearly": "{says: [请您尽快处理], match: fuzzy 0.75}",
+    "sentence": "{says: [{similar: 请尽快尽快请稍等小时}]}",
+    "entity": "{says: [entity: [phone, bank_card, amount, url]]}",
+    "beside": "{who: agent, never_says: [小时], in: {after: {who: customer, says: [尽快]}, within: 2 turns, which: every}}",
+    "around": "{says: [小时], in: {around: {silence: {longer_than: 1 s}}, within: 3 s}}",
+    "near": "{near: [{says: [尽快]}, {who: customer, says: [再见]}], within: 5 s}",
+    "close": "{near: [{says: [尽快]}, {says: [小时]}], within: 3 characters}",
+    "not-near": "{not_near: [{says: [尽快]}, {says: [小时]}], within: 2 turns}",
+    "then": "{then: [{says: [尽快]}, {who: agent, says: [稍等], within: 1 turn}, {who: customer, says: [再见]}]}",
+    "repeat": "{repeat: {who: agent, look_back: 50, times: 3}}",
+    "count": "{count: {hits: over 3, of: {says: [尽快]}}}",
+    "changes": "{count: {role_changes: over 3}}",
+    "reply": "{reply: {by: agent, longer_than: 2 s, times: 2}}",
+    "speed": "{speed: {who: agent, pace: over 300, characters: 2}}",
+    "level": "{level: {who: customer, rise: over 6 dB}}",
+    "call": "{call: {duration: over 10 s, agent_share: over 60 %, after_last_turn: over 5 s, ended_by: agent}}",
+    "listed": "{listed: {queue: 售后, satisfaction: at most 2}}",
+    "two": "{at_least: 2, of: [{says: [尽快]}, {says: [小时]}, {silence: {longer_than: 1 s}}]}",
+}
 
 
-def test_a_call_of_very_many_turns_is_scanned(make_pack: Any, make_row: Any) -> None:
-    """Eight thousand turns, half of them flagged: hopeless for anything that compares all with all."""
+@pytest.mark.parametrize(("whens", "size"), [(WHENS, 8_000), (MORE, 1_500)])
+def test_a_call_of_very_many_turns_is_scanned(make_pack: Any, make_row: Any, whens: dict[str, str], size: int) -> None:
+    """Thousands of turns, half of them flagged: hopeless for anything that compares all with all."""
     turns = [
         {
             "role": ("agent", "customer", "unknown")[i % 3],
@@ -33,13 +56,13 @@ def test_a_call_of_very_many_turns_is_scanned(make_pack: Any, make_row: Any) -> 
             "text": "请尽快尽快请稍等小时",
             "flags": ["loop"] if i % 2 else [],
         }
-        for i in range(8_000)
+        for i in range(size)
     ]
-    scanner = PackScanner(make_pack(WHENS))
+    scanner = PackScanner(make_pack(whens))
     call = view(make_row(turns))
     verdicts = {f.rule.id: f.verdict for f in scanner.findings(call, scanner.scan([call])[0])}
     assert set(verdicts.values()) <= {"hit", "miss", "undecided"}
-    assert len(verdicts) == len(WHENS)
+    assert len(verdicts) == len(whens)
 
 
 def test_a_turn_of_many_matches_is_scanned(make_pack: Any, make_row: Any) -> None:
@@ -86,7 +109,7 @@ ODD = {
     "c": {"silence": {"longer_than": "1 s", "before": "agent", "except_after": ["稍等"]}},
     "d": {"interruption": {"by": "agent"}},
     "e": {"not": {"any": [{"says": ["/a+1/"]}, {"all": [{"says": ["再见"], "times": 2}]}]}},
-}
+} | {f"m{i}": ruamel.yaml.YAML(typ="safe").load(when) for i, when in enumerate(MORE.values())}
 REST = {
     "title": "t",
     "why": "w",
