@@ -283,3 +283,20 @@ def test_a_name_for_a_key_is_checked(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             make_keys(bad, tmp_path / "k")
     assert not list(tmp_path.iterdir())
+
+
+def test_keys_of_other_kinds_do_not_sign(tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization as s
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448
+
+    path = tmp_path / "other.key"
+    for key in (ec.generate_private_key(ec.SECP256R1()), ed448.Ed448PrivateKey.generate()):
+        path.write_bytes(key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()))
+        with pytest.raises(UsageError, match="another kind"):
+            read_private(path)
+    path.write_bytes(key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.BestAvailableEncryption(b"x")))
+    with pytest.raises(UsageError, match="passphrase"):
+        read_private(path)
+    path.write_bytes(make_keys("Acme", tmp_path / "k")[1].read_bytes())
+    with pytest.raises(UsageError, match="no private key"):
+        read_private(path)
