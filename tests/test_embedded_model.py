@@ -14,7 +14,7 @@ from qc.transcribe import embedded
 HELDOUT = Path(__file__).parent / "data" / "heldout"
 PROMPT = "以下是普通话的句子。"
 WINDOWS_HEARD = 16
-CER_LIMIT = 0.32  # these windows were measured at 28.9 %, the whole set at 20.5 % (MODEL_CARD.md); the goal, 0.05, is not reached
+CER_LIMIT = 0.28  # a guard against getting worse: these 16 windows were measured at 24.8 %, the whole set at 17.0 % (MODEL_CARD.md); the goal is 0.05
 
 pytestmark = [
     pytest.mark.skipif(not embedded.MODEL_FILE.is_file(), reason="the model was not built"),
