@@ -83,7 +83,7 @@ def run_interruptibly(everything: RunOptions, store: Path, as_json: bool) -> Run
             return run_all(Store(store), everything, progress)
     except KeyboardInterrupt:
         saved = Store(store).keys("transcripts").num_rows
-        console.leave_interrupted(f"{saved:,} calls are saved in {store}.")
+        console.leave_interrupted(f"{saved:,} call{'s are' if saved != 1 else ' is'} saved in {store}.")
 
 
 def as_dict(summary: RunSummary, store: Path) -> dict[str, Any]:
