@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qc.errors import UsageError
+from qc.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from qc.audio.decode import DecodeOptions
+    from qc.store import Store
 
 SEVERITIES = ("low", "medium", "high", "critical")
 
@@ -48,6 +49,16 @@ FailOn = Annotated[
 ]
 Lang = Annotated[str, typer.Option("--lang", help="Language of the pages: zh, en or both.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def existing_store(folder: Path) -> Store:
+    """The store in a folder that is there. Raises StoreError."""
+    from qc.store import Store
+
+    if not folder.is_dir():
+        hint = "give its folder with --store; qc run and qc transcribe make one"
+        raise StoreError("there is no store here", where=str(folder), hint=hint)
+    return Store(folder)
 
 
 def severity(text: str) -> str:

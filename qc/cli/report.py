@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qc.cli import console
-from qc.errors import StoreError, UsageError
+from qc.cli import console, options
 
 
 def report(
@@ -35,23 +34,17 @@ def report(
     Example:  qc report --store qc-store -o reports/today --lang both
     """
     from qc.report import ReportOptions, write_report
-    from qc.store import Store
 
-    if not store.is_dir():
-        raise StoreError(
-            "there is no store here", where=str(store), hint="give its folder with --store; qc run and qc transcribe make one"
-        )
-    if lang not in ("zh", "en", "both"):
-        raise UsageError(f"no such language: {lang}", where="--lang", hint="zh, en or both")
-    options = ReportOptions(
-        langs=("zh", "en") if lang == "both" else (lang,),
+    opened = options.existing_store(store)
+    how = ReportOptions(
+        langs=options.langs(lang),
         formats=tuple(f.strip() for f in formats.split(",") if f.strip()),
         audio=audio,
         pack=pack,
         title=title,
     )
     with console.progress(as_json) as listener:
-        done = write_report(Store(store), output, options, listener)
+        done = write_report(opened, output, how, listener)
     if not console.result(done.as_dict(), as_json):
         console.out(f"{done.pages} pages, {len(done.files)} files; open {done.index}")
         if done.audio_problems:

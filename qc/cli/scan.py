@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qc.cli import console, options
-from qc.errors import Exit, StoreError, UsageError
+from qc.errors import Exit, StoreError
 
 if TYPE_CHECKING:
     from qc.packs import TrustedPack
     from qc.scan import ScanSummary
-
-SEVERITIES = ("low", "medium", "high", "critical")
 
 
 def scan(
@@ -46,8 +44,7 @@ def scan(
     from qc.scan import scan as run
     from qc.store import Store
 
-    if fail_on and fail_on not in SEVERITIES:
-        raise UsageError(f"there is no severity {fail_on!r}", where="--fail-on", hint="use one of: " + ", ".join(SEVERITIES))
+    options.severity(fail_on)
     packs = [trust_pack(path, trust, allow or ()) for path in rules]
     opened = Store(store)
     if not opened.parts("transcripts"):
@@ -90,7 +87,7 @@ def _print(summary: ScanSummary, packs: list[TrustedPack], store: Path, as_json:
     console.out(
         f"{summary.calls:,} calls: {summary.scanned:,} scanned now, {summary.skipped:,} already done, {summary.failed:,} failed"
     )
-    hits = ", ".join(f"{summary.hits[s]:,} {s}" for s in reversed(SEVERITIES))
+    hits = ", ".join(f"{summary.hits[s]:,} {s}" for s in reversed(options.SEVERITIES))
     console.out(f"hits: {hits}; undecided: {summary.undecided:,}")
     for reason, count in summary.failures.items():
         console.out(f"failed: {count:,} × {reason}")

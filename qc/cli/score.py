@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from qc.cli import console
-from qc.errors import Exit, StoreError
+from qc.cli import console, options
+from qc.errors import Exit
 from qc.tables import MIN_CALLS
 
 
@@ -27,13 +27,8 @@ def score(
     Example:  qc score --store qc-store
     """
     from qc.score import score as make_scores
-    from qc.store import Store
 
-    if not store.is_dir():
-        raise StoreError(
-            "there is no store here", where=str(store), hint="give its folder with --store; qc run and qc transcribe make one"
-        )
-    opened = Store(store)
+    opened = options.existing_store(store)
     with console.progress(as_json) as listener:
         done = make_scores(opened, progress=listener)
     summaries = opened.read("summaries").to_pylist()

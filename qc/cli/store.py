@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from qc.cli import console
+from qc.cli import console, options
 from qc.errors import Exit, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def info(store: _Store = Path("qc-store"), as_json: _Json = False) -> None:
 
     Example:  qc store info --store qc-store
     """
-    from qc.store import Store
-
-    opened = _open(store)
+    opened = options.existing_store(store)
     rows: list[dict[str, Any]] = []
     failures: dict[str, int] = {}
     for name in opened.tables():
@@ -42,7 +40,7 @@ def info(store: _Store = Path("qc-store"), as_json: _Json = False) -> None:
     for reason in opened.read("transcripts", ["status", "reason"]).to_pylist():
         if reason["status"] == "failed":
             failures[reason["reason"] or "unknown"] = failures.get(reason["reason"] or "unknown", 0) + 1
-    packs = sorted(p.stem for p in (Store(store).path / "packs").glob("*.json"))
+    packs = sorted(p.stem for p in (opened.path / "packs").glob("*.json"))
     if console.result({"store": str(store), "tables": rows, "failures": failures, "packs": packs}, as_json):
         return
     console.table(
@@ -63,7 +61,7 @@ def compact(store: _Store = Path("qc-store"), as_json: _Json = False) -> None:
 
     Example:  qc store compact --store qc-store
     """
-    opened = _open(store)
+    opened = options.existing_store(store)
     done = {name: dict(zip(("parts", "rows"), opened.compact(name), strict=True)) for name in opened.tables()}
     if console.result({"store": str(store), "compacted": done}, as_json):
         return
@@ -95,7 +93,7 @@ def export(
     if explode and explode not in [f.name for f in TABLES[table].fields if f.type == "list<struct>"]:
         lists = [f.name for f in TABLES[table].fields if f.type == "list<struct>"]
         raise UsageError(f"{table} has no list {explode!r}", where="--explode", hint=f"one of: {', '.join(lists)}")
-    opened = _open(store)
+    opened = options.existing_store(store)
     if to == "parquet":
         _write_parquet(opened.read(table), explode, output)
         return
@@ -115,7 +113,7 @@ def check(store: _Store = Path("qc-store"), as_json: _Json = False) -> None:
 
     Example:  qc store check --store qc-store
     """
-    opened = _open(store)
+    opened = options.existing_store(store)
     ids = {name: set(opened.read(name, ["call_id"])["call_id"].to_pylist()) for name in opened.tables() if name != "summaries"}
     problems = []
     chain = [name for name in ("calls", "transcripts", "findings", "scores") if name in ids]
@@ -134,16 +132,6 @@ def check(store: _Store = Path("qc-store"), as_json: _Json = False) -> None:
         console.out(f"{len(problems)} problems in {len(chain)} tables")
     if problems:
         raise typer.Exit(int(Exit.FAILED_CALLS))
-
-
-def _open(store: Path) -> Any:
-    from qc.store import Store
-
-    if not store.is_dir():
-        raise StoreError(
-            "there is no store here", where=str(store), hint="give its folder with --store; qc run and qc transcribe make one"
-        )
-    return Store(store)
 
 
 def _rows(data: pa.Table, explode: str | None) -> Iterator[dict[str, Any]]:
