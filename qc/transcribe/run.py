@@ -18,7 +18,7 @@ from typing import Any
 from qc.errors import CallError
 from qc.progress import Progress
 from qc.store import Store
-from qc.transcribe.call import failed_row, identity, transcribe_call
+from qc.transcribe.call import Maker, failed_row, identity, transcribe_call
 from qc.transcribe.engines import Engine, EngineRequest, open_engine
 from qc.transcribe.options import TranscribeOptions
 from qc.transcribe.write import Written
@@ -71,6 +71,7 @@ class _Work:
 
     def __init__(self, store: Store, options: TranscribeOptions, progress: Progress, engine: Engine, written: Written) -> None:
         self.store, self.options, self.progress, self.engine, self.written = store, options, progress, engine, written
+        self.maker = Maker.of(engine)
         self.summary = TranscribeSummary()
         self.failed: Counter[str] = Counter()
         self.pending: list[dict[str, Any]] = []
@@ -109,7 +110,7 @@ class _Work:
         for row in stored:
             call = wanted.get(row["call_id"])
             if call is not None and row["status"] == "ok":
-                now = identity(call, self.engine, self.options)
+                now = identity(call, self.maker, self.options)
                 if all(row[c] == now[c] for c in _CURRENT):
                     done.add(row["call_id"])
         return done
@@ -139,7 +140,7 @@ class _Work:
                     yield row
 
     def _one(self, call: Mapping[str, Any], original: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        now = identity(call, self.engine, self.options)
+        now = identity(call, self.maker, self.options)
         if original is not None and all(original[c] == now[c] for c in _CURRENT):
             row = dict(original) | {"call_id": call["call_id"]}
         else:
@@ -162,10 +163,10 @@ class _Work:
         try:
             return transcribe_call(call, self.engine, self.options)
         except CallError as error:
-            return failed_row(call, self.engine, self.options, error)
+            return failed_row(call, self.maker, self.options, error)
         except MemoryError:
             full = CallError("the machine's memory does not suffice for this recording", code="out_of_memory")
-            return failed_row(call, self.engine, self.options, full)
+            return failed_row(call, self.maker, self.options, full)
         except (
             ArithmeticError,
             AssertionError,
@@ -178,7 +179,7 @@ class _Work:
         ) as fault:
             reason = f"{type(fault).__name__}: {str(fault).splitlines()[0] if str(fault) else ''}"
             return failed_row(
-                call, self.engine, self.options, CallError(f"the call could not be processed: {reason}", code="engine")
+                call, self.maker, self.options, CallError(f"the call could not be processed: {reason}", code="engine")
             )
 
     def _flush(self) -> None:
