@@ -28,6 +28,7 @@ HEAVY = {
     "opencc",
     "av",
     "ruamel",
+    "yaml",
     "cryptography",
 }
 FILES = sorted(QC.rglob("*.py"))

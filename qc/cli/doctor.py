@@ -41,6 +41,7 @@ _CORE = (
     "ahocorasick-rs",
     "opencc",
     "rapidfuzz",
+    "pyyaml",
     "ruamel.yaml",
     "jinja2",
     "xlsxwriter",

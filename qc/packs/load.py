@@ -5,6 +5,9 @@ All problems are told at once, in file order, by the names that the author knows
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +19,9 @@ from qc.packs.parse import read_pack
 from qc.packs.reader import Reader
 
 MAX_FILES = 500
+MAX_PACK_BYTES = 32 << 20
+"""All files of a pack together."""
+
 HEAD = "pack.yaml"
 SEALED_SUFFIX = ".qcpack"
 
@@ -25,7 +31,20 @@ def load_pack(path: Path | str) -> Pack:
 
     Raises PackError with every problem found, UntrustedPackError for a sealed pack (`.qcpack`).
     """
-    return load_extended(path).pack
+    with uncollected():
+        return load_extended(path).pack
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for garbage: a pack of 10,000 rules is a million small objects, all of them needed."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def load_extended(path: Path | str, depth: int = 0) -> Loaded:
@@ -112,6 +131,7 @@ class _Files:
         self.head_name = path.name if self.single else HEAD
         self.shown = str(path.parent if self.single else path)
         self.reader = reader
+        self.bytes_left = MAX_PACK_BYTES
 
     def head(self) -> Node | None:
         if not self.single and not (self.folder / HEAD).is_file():
@@ -179,6 +199,12 @@ class _Files:
             self.reader.problems.append(
                 Problem(name, 1, 1, f"the file cannot be read: {error.strerror}", "check its permissions")
             )
+            return None
+        self.bytes_left -= len(data)
+        if self.bytes_left < 0:
+            if self.bytes_left + len(data) >= 0:
+                said = f"the files of the pack hold more than {MAX_PACK_BYTES >> 20} MiB"
+                self.reader.problems.append(Problem(name, 1, 1, said, "make two packs of it"))
             return None
         try:
             return read_yaml(data, name)

@@ -2,24 +2,40 @@
 
 Only maps, lists and texts exist; nothing is a number, a date or a truth value until the reader of a field says so, so
 `no`, `1.0` and `12:30` stay what was written. Tags, anchors and aliases are refused: they make objects and bombs.
+
+Two parsers read it. PyYAML's, in C, is quick, and speaks YAML 1.1; ruamel's, in Python, speaks YAML 1.2 and is a hundred
+times slower. What the first reads it reads as the second does (`_ONLY_SLOW` are the exceptions, and a test compares them);
+what it cannot read is given to the second, whose word is final.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from io import StringIO
 from typing import Any, Literal
 
 from qc.errors import PackError, Problem
 
-MAX_FILE_BYTES = 1 << 20
+MAX_FILE_BYTES = 8 << 20
+MAX_SLOW_BYTES = 1 << 20
+"""What the slow parser is given at most: about ten seconds."""
+
 MAX_DEPTH = 32
-MAX_NODES = 200_000
+MAX_NODES = 1_000_000
 
 
-@dataclass(frozen=True)
+_ONLY_SLOW = re.compile("[\x85\u2028\u2029\ufeff]|^%|^[ \t]*\\?|\t", re.MULTILINE)
+"""Where YAML 1.1 and 1.2 part: its line breaks, directives, and what the two parsers make of `?` and of tabs."""
+
+
+@dataclass(slots=True)
 class Node:
-    """A value and where it stands. `text` for a scalar, `items` for a list, `pairs` for a map (in order, keys as written)."""
+    """A value and where it stands. `text` for a scalar, `items` for a list, `pairs` for a map (in order, keys as written).
+
+    Nobody changes one once it is made; it is not frozen because a pack of 10,000 rules has half a million of them.
+    """
 
     kind: Literal["map", "list", "text"]
     file: str
@@ -44,28 +60,49 @@ def read_yaml(data: bytes, file: str) -> Node | None:
     Raises PackError for what is not YAML 1.2 in UTF-8, is larger than `MAX_FILE_BYTES`, nests deeper than `MAX_DEPTH`,
     or holds tags, anchors, aliases or a second document.
     """
+    import yaml
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     if len(data) > MAX_FILE_BYTES:
-        raise PackError([Problem(file, 1, 1, f"the file is larger than {MAX_FILE_BYTES // 1024} KiB", "split it")])
+        raise PackError([Problem(file, 1, 1, f"the file is larger than {MAX_FILE_BYTES >> 20} MiB", "split it")])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise PackError([Problem(file, line, 1, "the file is not UTF-8", "save it as UTF-8 in the editor")]) from None
+    quick = hasattr(yaml, "CSafeLoader") and not _ONLY_SLOW.search(text)
+    large = len(data) > MAX_SLOW_BYTES
+    tree = _read_fast(text, file) if quick and not large else None
+    if tree is not None:
+        return tree
+    if large and not quick:
+        said = f"a file of more than {MAX_SLOW_BYTES >> 20} MiB may hold no tabs, no `?` keys and no directives"
+        raise PackError([Problem(file, 1, 1, said, "split it, or indent with spaces")])
     try:
-        return _Builder(file).build(YAML(typ="safe", pure=True).parse(StringIO(text)))
-    except MarkedYAMLError as error:
+        return _Builder(file).build(
+            yaml.parse(text, Loader=yaml.CSafeLoader) if large else YAML(typ="safe", pure=True).parse(StringIO(text))
+        )
+    except (MarkedYAMLError, yaml.MarkedYAMLError) as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         said = " ".join(str(error.problem or error.context or "not readable").split())
         raise PackError([Problem(file, line, column, f"not YAML: {said}", _yaml_hint(said))]) from None
-    except YAMLError as error:
+    except (YAMLError, yaml.YAMLError) as error:
         said = str(error).splitlines()[0]
         raise PackError([Problem(file, 1, 1, f"not YAML: {said}", "remove characters that cannot be printed")]) from None
     except (RecursionError, ValueError, OverflowError) as error:
         raise PackError([Problem(file, 1, 1, f"not YAML: {type(error).__name__}", "check the file")]) from None
+
+
+def _read_fast(text: str, file: str) -> Node | None:
+    """The tree by the parser in C; None where it finds nothing, or something wrong."""
+    import yaml
+
+    try:
+        return _Builder(file).build(yaml.parse(text, Loader=yaml.CSafeLoader))
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+        return None
 
 
 def _yaml_hint(said: str) -> str:
@@ -83,33 +120,34 @@ class _Builder:
         self.file = file
         self.nodes = 0
 
-    def build(self, events: Any) -> Node | None:
+    def build(self, events: Iterable[Any]) -> Node | None:
         stack: list[tuple[Node, list[Node]]] = []
         root: Node | None = None
         documents = 0
         for event in events:
             kind = type(event).__name__
-            if kind == "DocumentStartEvent":
-                documents += 1
-                if documents > 1:
-                    raise self._refuse(event, "a second document in one file", "use one file for each, without ---")
-            if kind == "AliasEvent" or getattr(event, "anchor", None):
-                raise self._refuse(event, "anchors and aliases (& and *) are not allowed", "quote a text that starts with & or *")
-            if getattr(event, "tag", None) is not None and kind.endswith(("ScalarEvent", "StartEvent")):
-                raise self._refuse(event, "tags (!) are not allowed", "quote a text that starts with !")
             if kind == "ScalarEvent":
-                done: Node | None = self._node(event, "text", event.value)
+                if event.anchor is not None or event.tag is not None:
+                    self._refuse_marked(event)
+                done = self._node(event, "text", event.value)
             elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+                if event.anchor is not None or event.tag is not None:
+                    self._refuse_marked(event)
                 if len(stack) >= MAX_DEPTH:
                     raise self._refuse(event, f"nested deeper than {MAX_DEPTH} levels", "make it flatter")
                 stack.append((self._node(event, "map" if kind[0] == "M" else "list"), []))
-                done = None
-            elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-                node, children = stack.pop()
-                done = _close(node, children)
-            else:
                 continue
-            if done is None:
+            elif kind in ("MappingEndEvent", "SequenceEndEvent"):
+                done, children = stack.pop()
+                _close(done, children)
+            elif kind == "AliasEvent":
+                raise self._refuse_marked(event)
+            elif kind == "DocumentStartEvent":
+                documents += 1
+                if documents > 1:
+                    raise self._refuse(event, "a second document in one file", "use one file for each, without ---")
+                continue
+            else:
                 continue
             if stack:
                 stack[-1][1].append(done)
@@ -125,15 +163,22 @@ class _Builder:
         mark = event.start_mark
         return Node(kind, self.file, mark.line + 1, mark.column + 1, text)
 
+    def _refuse_marked(self, event: Any) -> PackError:
+        """Raise what is wrong with an event that has an anchor or a tag, or is an alias."""
+        if event.anchor is not None:
+            raise self._refuse(event, "anchors and aliases (& and *) are not allowed", "quote a text that starts with & or *")
+        raise self._refuse(event, "tags (!) are not allowed", "quote a text that starts with !")
+
     def _refuse(self, event: Any, message: str, hint: str) -> PackError:
         mark = event.start_mark
         return PackError([Problem(self.file, mark.line + 1, mark.column + 1, message, hint)])
 
 
-def _close(node: Node, children: list[Node]) -> Node:
+def _close(node: Node, children: list[Node]) -> None:
     if node.kind == "list":
-        return replace(node, items=tuple(children))
-    return replace(node, pairs=tuple(zip(children[::2], children[1::2], strict=True)))
+        node.items = tuple(children)
+    else:
+        node.pairs = tuple(zip(children[::2], children[1::2], strict=True))
 
 
 def from_data(value: Any, file: str) -> Node:

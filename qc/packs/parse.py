@@ -14,7 +14,7 @@ from qc.packs.reader import Reader
 from qc.packs.syntax import read_condition
 from qc.packs.terms import read_terms
 
-MAX_RULES = 5_000
+MAX_RULES = 10_000
 PACK_KEYS = (
     "id",
     "version",

@@ -29,6 +29,7 @@ _UNIT_MS |= {"hours": 3_600_000, "小时": 3_600_000}
 _WINDOW = re.compile(r"(first|last)\s+(.+)")
 _TURNS = re.compile(r"(\d{1,4}) ?turns?(?: of (agent|customer|anyone))?")
 _COUNTED = re.compile(r"(\d{1,4}) ?(turns?|characters?)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 
@@ -96,7 +97,7 @@ class Reader:
             return ""
         if len(node.text) > most:
             self.problem(node, f"{what} is longer than {most} characters", "make it shorter")
-        if any(ord(c) < 32 and c not in "\n\t" for c in node.text) or "\x7f" in node.text:
+        if _CONTROL.search(node.text):
             self.problem(node, f"{what} holds control characters", "type it anew")
         return node.text.strip()
 

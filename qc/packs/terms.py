@@ -32,6 +32,8 @@ FUZZY_LENGTH = (4, 40)
 SENTENCE_LENGTH = (4, 100)
 _FUZZY = re.compile(r"fuzzy\s+(0\.[0-9]{1,2})")
 _PATTERN = re.compile("/.+/", re.DOTALL)
+_SAID = re.compile("[0-9A-Za-z\u4e00-\u9fff]")
+"""Characters that surely leave something in the normal form."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def _as_asked(reader: Reader, node: Node, term: Term, how: How | None) -> Term |
         term = replace(term, kind=how.kind, tolerate=how.tolerate, percent=how.percent)
     if term.kind == "exact":
         return replace(term, kind="word")
+    if term.kind not in ("sound", "fuzzy", "similar"):
+        return term
     size = len(normal_text(term.text))
     if term.kind == "sound" and size < 2:
         reader.problem(
@@ -205,7 +209,7 @@ def _plain(reader: Reader, node: Node, what: str) -> Term | None:
             node, f"{show(node)} is read as one phrase, for all its {separator!r}", f"write [{several}] for any of them"
         )
         return None
-    if not normal_text(text):
+    if not _SAID.search(text) and not normal_text(text):
         reader.problem(node, f"{show(node)} holds nothing that can be said", "write words")
         return None
     if len(text) > MAX_WORD:

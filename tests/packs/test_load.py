@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qc.errors import PackError, Problem, UntrustedPackError
-from qc.packs import load_pack, trust_local
+from qc.packs import load, load_pack, nodes, trust_local
 from qc.packs.conditions import Says, Term
-from qc.packs.nodes import MAX_DEPTH, MAX_FILE_BYTES, read_yaml
+from qc.packs.nodes import MAX_DEPTH, MAX_FILE_BYTES, MAX_SLOW_BYTES, Node, read_yaml
+from qc.packs.parse import MAX_RULES
+from tests.packs.conftest import LIST, RULE
 
 Spoil = Callable[[str, str], Path]
 
@@ -213,3 +216,98 @@ def test_any_shape_of_pack_is_problems_never_a_crash(data: object) -> None:
 
     with pytest.raises(PackError):
         unflatten(json.dumps(data).encode())
+
+
+SUITE = Path(os.environ.get("QC_TEST_DATA", "")) / "suite_hostile" / "yaml_suite"
+
+
+def _shape(node: Node | None) -> object:
+    """A tree without the columns of empty values, where the two parsers differ by where they stopped looking."""
+    if node is None:
+        return None
+    place = (node.line, node.column) if node.text or node.items or node.pairs else ()
+    return node.kind, place, node.text, [_shape(n) for n in node.items], [(_shape(k), _shape(v)) for k, v in node.pairs]
+
+
+def _slowly(text: str, monkeypatch: pytest.MonkeyPatch) -> Node | None:
+    monkeypatch.setattr(nodes, "_read_fast", lambda text, file: None)
+    return read_yaml(text.encode(), "x.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RULE,
+        LIST,
+        "a: |\n  one\n   two\n\nb: >-\n  three\n  four\n",
+        "a: 'it''s'\nb: \"\\u4e2d\\n\\\"\"\nc: [x, 'y, z', {k: v}]\nd:\n- 1\n- {}\n- []\n",
+        "- a # no\n- b#yes\n- 'c # yes'\n",
+        "x: [a,\n  b]\n'y z': v\n? z\n: w\n",
+        "a: one\n  two\n  three\n",
+        "a: b # c\td\n",
+        "a: b\u2028c\u0085d\n",
+    ],
+)
+def test_both_parsers_read_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = _shape(read_yaml(text.encode(), "x.yaml"))
+    assert fast == _shape(_slowly(text, monkeypatch))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_both_parsers_read_the_same_when_a_pack_was_mistyped(data: st.DataObject) -> None:
+    text = list(RULE)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(text) - 1))
+        text[at : at + data.draw(st.integers(0, 1))] = data.draw(st.sampled_from(list("-:{}[],'\"|>#&*!?%@` \n\\a中~0")))
+    written = "".join(text)
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            slow: object = _shape(_slowly(written, patch))
+        except PackError:
+            return  # the slow parser has its own faults; whoever writes YAML that it refuses is told by the other, or reads well
+    try:
+        assert _shape(read_yaml(written.encode(), "x.yaml")) == slow
+    except PackError as error:
+        pytest.fail(f"only the slow one reads it: {error}")
+
+
+@pytest.mark.skipif(not SUITE.is_dir(), reason="QC_TEST_DATA names no folder with the YAML test suite")
+def test_both_parsers_agree_on_the_yaml_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+    for file in sorted(SUITE.glob("*.yaml")):
+        text = file.read_text(encoding="utf-8")
+        fast = nodes._read_fast(text, file.name)
+        if fast is not None and not nodes._ONLY_SLOW.search(text):
+            with monkeypatch.context() as patch:
+                assert _shape(fast) == _shape(_slowly(text, patch)), file.name
+            compared += 1
+    assert compared > 100
+
+
+def test_a_large_file_is_read_only_when_it_can_be_read_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = b"- " + b"x" * 98 + b"\n"
+    large = many * (MAX_SLOW_BYTES // len(many) + 2)
+    tree = read_yaml(large, "x.yaml")
+    assert tree is not None
+    assert len(tree.items) == large.count(b"\n")
+    with pytest.raises(PackError) as told:
+        read_yaml(large + b"- a\tb\n", "x.yaml")
+    assert "split it" in told.value.hint
+    with pytest.raises(PackError) as told:
+        read_yaml(large + b"- [\n", "x.yaml")
+    assert told.value.problems[0].line >= large.count(b"\n")
+
+
+def test_ten_thousand_rules_are_a_pack_and_one_more_is_not(folder: Path) -> None:
+    rules = "".join(RULE.replace("id: promise", f"id: promise-{n}") for n in range(MAX_RULES))
+    (folder / "rules.yaml").write_text(rules, encoding="utf-8")
+    assert len(load_pack(folder).rules) == MAX_RULES == 10_000
+    (folder / "rules.yaml").write_text(rules + RULE, encoding="utf-8")
+    with pytest.raises(PackError, match="more than 10000 rules"):
+        load_pack(folder)
+
+
+def test_all_files_of_a_pack_together_are_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "MAX_PACK_BYTES", 300)
+    assert any(p.message.startswith("the files of the pack hold more than") for p in problems(folder))
