@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qc.text.normal import Normal
+from qc.text.normal import Normal, kind
 
 _LEVELS = {
     "province": "自治区|(?<=[江南北东西徽建川州疆藏龙肃海蒙])省",
@@ -48,7 +48,7 @@ def addresses(said: Normal, text: str) -> Iterator[tuple[int, int, str]]:
     announced = [match.end() for match in _ANNOUNCED.finditer(form)]
     for chain in _chains(form):
         first = chain[0]
-        start = _left(form, first) if first.level != "number" else first.start
+        start = _left(said, text, first) if first.level != "number" else first.start
         at = bisect_left(announced, start - 2)
         told = at < len(announced) and announced[at] <= first.end
         levels = {part.level for part in chain}
@@ -79,11 +79,14 @@ def _goes_on(form: str, before: _Part, part: _Part) -> bool:
     return len(between) <= _MOST_NAME and _STOP.isdisjoint(between)
 
 
-def _left(form: str, part: _Part) -> int:
-    """Where the name before a kind begins: after a stop word, at most so many characters back."""
+def _left(said: Normal, text: str, part: _Part) -> int:
+    """Where the name before a kind begins: after a stop word or a sign, at most so many characters back."""
+    form = said.text
     start = part.start
-    while start > 0 and part.start - start < _MOST_NAME and form[start - 1] not in _STOP:
+    while start > 0 and part.start - start < _MOST_NAME and form[start - 1] not in _STOP and kind(form[start - 1]) == "c":
         start -= 1
+        if start > 0 and text[said.ends[start - 1] : said.starts[start]].strip():
+            break
     return start
 
 

@@ -15,11 +15,11 @@ _CALLED = re.compile(
 _IS = re.compile(
     "(?:姓名|名字|收货人|收件人|联系人|寄件人|持卡人|机主|户主|开户人|本人)(?:的?名字|姓名)?(?:就?是|为|叫|写的?是?|填的?是?)"
 )
-_TITLED = re.compile("先生|女士|小姐(?!姐)|太太|同志|阿姨|师傅|大姐|大哥|老师")
+_TITLED = re.compile("(?P<full>先生|女士|小姐(?!姐)|太太)|同志|阿姨|师傅|大姐|大哥|老师")
 _NICKNAME = re.compile(f"(?:客服|我是|专员|经理|主管|我叫|坐席)[小老阿]([{''.join(sorted(SINGLE))}])")
 _ENGLISH = re.compile(
-    r"(?<![a-z])(?:my (?:(?:first|last|full|family|sur) ?)?name(?: is|s)|name is|this is|mr|mrs|ms|miss|mister|dr)"
-    r" ([a-z]+(?: [a-z]+){0,2})"
+    r"(?<![a-z])(?:my (?:(?:first|last|full|family|sur) ?)?name(?: is|s)|name is|mr|mrs|ms|miss|mister|dr)"
+    r" ([a-z]+(?: [a-z]+){0,2})|(?<![a-z])this is ([a-z]+(?: [a-z]+)?) (?:speaking|calling|from|here)(?![a-z])"
 )
 _NO_NAME = frozenset(
     "的地得我你您他她它们咱这那哪是不没了吗呢吧啊呀嘛哦嗯什么怎个啥就都也还再又来去要想给把被让跟说问找请和与或在"
@@ -43,17 +43,16 @@ def names(said: Normal, text: str) -> Iterator[tuple[int, int, str]]:
         yield match.end(), _name_end(said, text, match.end(), sure=False, surname=False), "name"
     for match in _TITLED.finditer(form):
         start = match.start()
-        first = _titled_from(form, start)
-        yield first, start, "name"
+        yield _titled_from(said, text, start, most=3 if match["full"] else 1), start, "name"
     for match in _NICKNAME.finditer(form):
         yield match.start(1), match.end(1), "name"
     for match in _ENGLISH.finditer(form):
-        end = match.start(1)
-        for word in re.finditer("[a-z]+", match.group(1)):
+        start = end = match.start(match.lastindex or 1)
+        for word in re.finditer("[a-z]+", match.group(match.lastindex or 1)):
             if word.group() in _NO_ENGLISH:
                 break
-            end = match.start(1) + word.end()
-        yield match.start(1), end, "name"
+            end = start + word.end()
+        yield start, end, "name"
 
 
 def _name_end(said: Normal, text: str, start: int, *, sure: bool, surname: bool) -> int:
@@ -78,12 +77,19 @@ def _name_end(said: Normal, text: str, start: int, *, sure: bool, surname: bool)
     return end
 
 
-def _titled_from(form: str, title: int) -> int:
-    """Where the name before a title begins: the longest that starts with a surname; `title` where there is none."""
-    for size in (3, 2, 1):
-        name = form[max(0, title - size) : title]
-        if len(name) == size and (name[0] in SINGLE or name[:2] in COMPOUND) and all(_in_name(char) for char in name):
-            return title - size
+def _titled_from(said: Normal, text: str, title: int, *, most: int) -> int:
+    """Where the name before a title begins: the longest that starts with a surname and after no word; else `title`.
+
+    A surname alone may stand after anything before the titles of `most` above 1: 找王先生.
+    """
+    form = said.text
+    for size in range(min(most, title), 0, -1):
+        start = title - size
+        name = form[start:title]
+        free = start == 0 or not _in_name(form[start - 1]) or _broken(said, text, start) or form[start - 1] in "找接帮见联系位"
+        known = name[0] in SINGLE or name[:2] in COMPOUND
+        if known and all(map(_in_name, name)) and (free or (size == 1 and most > 1)):
+            return start
     return title
 
 

@@ -68,7 +68,7 @@ _PLATE = re.compile(
     "[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤川青藏琼宁][a-z] ?[a-z0-9](?: ?[a-z0-9]){4,5}(?![a-z0-9])"
 )
 _FOREIGN = re.compile(r"\+ ?[0-9]{1,3}(?:[ .()/-]{0,3}[0-9]){6,13}")
-_HANDLE = re.compile(ENTITIES["chat_handle"].pattern)
+_HANDLE = re.compile("(?<![a-z0-9])" + ENTITIES["chat_handle"].pattern)
 _MONEY = re.compile("(?:[多几来余]?(?:元|块|毛|人民币|美元|欧元|港币|万|亿)| ?(?:yuan|rmb|dollars?|euros?|pounds?))")
 _UNITS = frozenset("十百千万亿拾佰仟萬億")
 _QUICK = re.compile(

@@ -45,6 +45,8 @@ FOUND: dict[str, list[str]] = {
         "收货人是[李雷]",
         "请问是[李]先生吗",
         "[王小明]先生",
+        "找[王]师傅",
+        "this is [john smith] speaking",
         "我是客服小[王]",
         "my name is [john smith] and i am calling",
         "mrs [robinson]",
@@ -66,6 +68,10 @@ LEFT = [
     "this is not what i ordered",
     "i have been waiting for 24 hours",
     "小姐姐你好",
+    "我们历史老师说的",
+    "this is accomplished with the tool",
+    "this is harper valley bank",
+    "这位女士",
     "",
 ]
 
