@@ -2,6 +2,7 @@
 
 python -m training                      # about two hours on two cores
 python -m training --minutes 30 --hours 20
+python -m training --device cuda --workers 14 --processes 16 --hours 300 --minutes 15 --frames 100000
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=92, help="wall clock of the training")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", type=Path, default=Path("qc/transcribe/embedded/model.safetensors"))
-    a = parser.parse_args()
+    parser.add_argument("--processes", type=int, default=2, help="processes that speak")
+    a, more = parser.parse_known_args()  # what is not known here goes to training.train
     cache, out = a.folder / "calls", a.folder / "run"
     steps = (
-        ["training.data", "--cache", cache, "--hours", a.hours, "--seed", a.seed],
-        ["training.train", "--cache", cache, "--out", out, "--minutes", a.minutes, "--seed", a.seed],
+        ["training.data", "--cache", cache, "--hours", a.hours, "--seed", a.seed, "--processes", a.processes],
+        ["training.train", "--cache", cache, "--out", out, "--minutes", a.minutes, "--seed", a.seed, *more],
         ["training.export", "--weights", out / "weights.pt", "--target", a.target, "--heldout", cache / "heldout"],
         ["training.cer"],
     )

@@ -14,11 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing as mp
 import random
 import re
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import Queue
 
@@ -239,6 +240,12 @@ class Batch:
     offset: int
     guide: Tensor  # [n, length, 2] where (encoder frames) the token wanted at this place is about to be heard; -1 none
 
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cpu":
+            return self
+        moved = {k: v.pin_memory().to(device, non_blocking=True) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
 
 class Batches:
     def __init__(self, windows: Windows, clock) -> None:
@@ -249,22 +256,17 @@ class Batches:
     def plan(self) -> tuple[int, int, int]:
         """(frames of the window, most utterances in it, windows in the batch) for this moment of training."""
         p, rng = self.clock(), self.rng
-        if p < 0.12:
-            limit = rng.choice((300, 400, 500, 600))
-        elif p < 0.20:
-            limit = rng.choice((400, 500, 600, 800, 1000, 1200))
-        elif p < 0.6:  # attention over 30 s costs most of a step, so full windows are few until late
-            limit = rng.choice((500, 600, 800, 1000, 1200, 1600, 2000, 3000))
-        else:
-            limit = (
-                rng.choice((600, 800, 1200, 2000, 3000, 3000)) if p < 0.85 else rng.choice((600, 1200, 2000, 3000, 3000, 3000))
-            )
-        if p >= 0.12 and self.longest < 2800:  # one or a few utterances, sometimes in 30 s of silence
-            limit = rng.choice((400, 500, 600, 700, self.longest)) if rng.random() < 0.92 else 3000
-            return limit, 1 if rng.random() < 0.4 else 5, max(3, self.budget // limit)
-        count = 1 if p < 0.12 or rng.random() < (0.5 if p < 0.2 else 0.12) else 16
+        if p < 0.12 and not self.begun:
+            limit, count = rng.choice((300, 400, 500, 600)), 1
+        elif p < self.packed_from:  # one or a few utterances; attention over 30 s costs most of a step
+            limit = rng.choice((400, 500, 600, 700, 900)) if rng.random() < 0.94 else 3000
+            count = 1 if rng.random() < 0.4 else 5
+        else:  # as the transcriber feeds it: one utterance, a few, and windows packed full
+            limit = rng.choice((500, 700, 900, 1500, 3000, 3000))
+            count = 1 if rng.random() < 0.2 else 16
         return limit, count, max(3, self.budget // limit)
 
+    packed_from, begun = 0.6, False
     budget = 12_000
 
     def prompt(self, window: Window) -> list[int]:
@@ -297,25 +299,27 @@ class Batches:
             if p > 0.08 and self.windows.cache.quiet and rng.random() < 0.025:
                 windows.append(self.windows.quiet(min(limit, 2800)))
                 continue
-            fill = self.longest if full else limit
-            if full and rng.random() < 0.35:  # a window that is not full
-                fill = rng.randint(300, max(400, self.longest))
+            fill = limit
+            if full:
+                fill = 900 if p < self.packed_from else 2800
+                if rng.random() < 0.35:  # a window that is not full
+                    fill = rng.randint(300, fill)
             w = self.windows.draw(fill, count)
             if w is not None:
                 windows.append(w)
         frames = limit if full else min(limit, (max(len(w.raw) for w in windows) + 51) // 2 * 2)
-        raw = torch.full((n, frames, 80), FLOOR)
+        raw = np.full((n, frames, 80), FLOOR, np.float32)
         inputs, targets, units, guides = [], [], [], []
         offset = 0 if full or rng.random() < (0.5 if p < 0.6 else 0.8) else rng.randint(0, 1500 - frames // 2)
         for i, w in enumerate(windows):
             at = 0
             if len(w.raw) + 100 < frames and rng.random() < 0.3:
                 at = rng.randint(0, min(100, frames - len(w.raw)))
-            raw[i, at : at + len(w.raw)] = torch.from_numpy(w.raw[: frames - at].astype(np.float32))
+            raw[i, at : at + len(w.raw)] = w.raw[: frames - at]
             prefix = self.prompt(w)
             language = tok.to_language_token("en" if w.english else "zh")
             head = [*prefix, row[tok.sot]]
-            timed = w.marks and offset == 0 and at == 0 and rng.random() < (0.25 if p > 0.5 else 0.0)
+            timed = w.marks and offset == 0 and at == 0 and rng.random() < (0.12 if p > 0.5 or self.begun else 0.0)
             ids = head + [row[language], row[tok.transcribe]] + ([] if timed else [row[tok.no_timestamps]])
             out = [-100] * len(ids)
             out[len(head) - 1] = row[language] if w.marks else row[tok.no_speech]
@@ -338,7 +342,7 @@ class Batches:
             out += body[1:]
             ids += body[:-1]
             guide += [(-1, -1)] * (len(ids) - len(guide))
-            if p > 0.5 and (share := rng.choice(self.damage)):
+            if (p > 0.25 or self.begun) and (share := rng.choice(self.damage)):
                 ids, out, guides[-1] = self.damaged(ids, out, guide, share)
             inputs.append(ids)
             targets.append(out)
@@ -351,7 +355,7 @@ class Batches:
             guide[i, : len(g)] = torch.tensor(g)
         self.spoil(raw)
         return Batch(
-            raw,
+            torch.from_numpy(raw),
             tokens,
             wanted,
             torch.tensor([u for us in units for u in us], dtype=torch.long),
@@ -360,7 +364,6 @@ class Batches:
             guide,
         )
 
-    longest = 2800
     damage = (0.0, 0.0, 0.05, 0.1, 0.2)
 
     def damaged(self, ids: list[int], out: list[int], guide: list, share: float) -> tuple[list, list, list]:
@@ -379,23 +382,25 @@ class Batches:
             c.append(g)
         return a, b, c
 
-    def spoil(self, raw: Tensor) -> None:
-        """Light masking, a slope over frequency, and noise frames."""
-        rng = self.rng
-        for i in range(len(raw)):
+    def spoil(self, raw: np.ndarray) -> None:
+        """Light masking, a slope over frequency, and noise frames. In numpy: torch would start threads of its own here."""
+        rng, nrng = self.rng, self.windows.nrng
+        slope = np.linspace(-1, 1, 80, dtype=np.float32)
+        for x in raw:
             if rng.random() < 0.5:
-                raw[i] += torch.linspace(-1, 1, 80) * rng.uniform(-0.4, 0.4)
-                raw[i].clamp_(min=FLOOR)
+                x += slope * np.float32(rng.uniform(-0.4, 0.4))
+                np.maximum(x, np.float32(FLOOR), out=x)
             if rng.random() < 0.4:
                 at, width = rng.randint(0, 70), rng.randint(1, 9)
-                raw[i, :, at : at + width] = raw[i].mean()
+                x[:, at : at + width] = x.mean()
             if rng.random() < 0.3:
-                for _ in range(rng.randint(1, 1 + raw.shape[1] // 500)):
-                    at, width = rng.randint(0, raw.shape[1] - 2), rng.randint(1, 6)
-                    raw[i, at : at + width] = raw[i].mean()
+                for _ in range(rng.randint(1, 1 + len(x) // 500)):
+                    at, width = rng.randint(0, len(x) - 2), rng.randint(1, 6)
+                    x[at : at + width] = x.mean()
             if rng.random() < 0.12:  # a floor of steady noise
-                floor = raw[i].amax() - rng.uniform(3, 5.5)
-                raw[i] = torch.logaddexp(raw[i] * 2.3026, (floor + 0.25 * torch.randn_like(raw[i])) * 2.3026) / 2.3026
+                floor = x.max() - np.float32(rng.uniform(3, 5.5))
+                noise = floor + np.float32(0.25) * nrng.standard_normal(x.shape, np.float32)
+                x[:] = np.logaddexp(x * np.float32(2.3026), noise * np.float32(2.3026)) / np.float32(2.3026)
 
 
 # ------------------------------------------------------------------ the model, with whisper's parameter names
@@ -434,7 +439,7 @@ class Attention(nn.Module):
         # the first half of the heads must look about where the token is heard
         half = self.heads // 2
         looks = ((q[:, :half] @ k[:, :half].transpose(2, 3)).float() / q.shape[-1] ** 0.5).softmax(-1)
-        frames = torch.arange(looks.shape[-1])
+        frames = torch.arange(looks.shape[-1], device=looks.device)
         inside = (frames >= guide[..., :1]) & (frames < guide[..., 1:])  # [n, length, frames]
         mass = (looks * inside[:, None]).sum(-1).clamp_min(1e-5)
         valid = (guide[..., 1] > 0)[:, None].expand_as(mass)
@@ -531,14 +536,20 @@ class Model(nn.Module):
         hidden, astray = self.decoder(batch.tokens, top, batch.guide)
         keep = batch.targets >= 0
         ce = F.cross_entropy(self.logits(hidden[keep]), batch.targets[keep])
-        n, t, _ = top.shape
-        ctcs = []
         heads = ((self.ctc_middle, middle), (self.ctc_top, top))
-        for head, x in heads if self.two_heads else heads[1:]:
-            logp = F.log_softmax(F.linear(x, head.weight, head.bias).float(), -1).transpose(0, 1)
-            loss = F.ctc_loss(logp, batch.units, torch.full((n,), t), batch.unit_lengths, reduction="sum", zero_infinity=True)
-            ctcs.append(loss / max(1, len(batch.units)))
+        ctcs = [self.ctc(head, x, batch) for head, x in (heads if self.two_heads else heads[1:])]
         return ce, ctcs[0], ctcs[-1], astray
+
+    def forward(self, mel: Tensor, offset: int) -> tuple[Tensor, Tensor]:
+        return self.encoder(mel, offset)
+
+    def ctc(self, head: nn.Linear, x: Tensor, batch: Batch) -> Tensor:
+        """Nats a unit. x [n, t, width]."""
+        n, t, _ = x.shape
+        logp = F.log_softmax(F.linear(x, head.weight, head.bias).float(), -1).transpose(0, 1)
+        lengths = torch.full((n,), t, device=x.device)
+        loss = F.ctc_loss(logp, batch.units, lengths, batch.unit_lengths, reduction="sum", zero_infinity=True)
+        return loss / max(1, len(batch.units))
 
     dtype = torch.bfloat16
     two_heads = True
@@ -567,7 +578,7 @@ class Muon:
         self.groups: dict[tuple[int, int], list[nn.Parameter]] = {}
         for p in parameters:
             self.groups.setdefault((p.shape[0], p[0].numel()), []).append(p)
-        self.state = [torch.zeros(p.shape) for ps in self.groups.values() for p in ps]
+        self.state = [torch.zeros_like(p) for ps in self.groups.values() for p in ps]
 
     @torch.no_grad()
     def step(self, lr: float, decay: float) -> None:
@@ -607,8 +618,8 @@ def greedy(model: Model, vocabulary: Vocabulary, raw: Tensor, prompt: str | None
     for block in decoder.blocks:
         cross = block.cross_attn
         caches.append([cross.split(cross.key(top)), cross.split(cross.value(top)), None, None])
-    tokens, out = torch.tensor([head] * len(raw)), []
-    done, at = torch.zeros(len(raw), dtype=torch.bool), 0
+    tokens, out = torch.tensor([head] * len(raw), device=raw.device), []
+    done, at = torch.zeros(len(raw), dtype=torch.bool, device=raw.device), 0
     for _ in range(limit):
         length = tokens.shape[1]
         x = decoder.token_embedding(tokens) + decoder.positional_embedding[at : at + length]
@@ -644,7 +655,7 @@ def heldout_windows(cache: Cache, vocabulary: Vocabulary, count: int, longest: i
     raw, texts = torch.full((count, 3000, 80), FLOOR), []
     while len(texts) < count:
         n = len(texts)
-        w = windows.draw(longest if n % 4 else 800, 8 if n % 4 else 1)
+        w = windows.draw(longest, 8) if n % 4 == 3 else windows.draw(800, 1)
         if w is not None:
             raw[n, : len(w.raw)] = torch.from_numpy(w.raw.astype(np.float32))
             texts.append("".join(w.texts))
@@ -676,6 +687,73 @@ class Losses(nn.Module):
         return self.model.losses(batch)
 
 
+def fit_heads(model: Model, queue, steps: int = 120) -> None:
+    """New CTC heads on an encoder that listens already: alone first, or they would unlearn it."""
+    heads = [*model.ctc_top.parameters(), *model.ctc_middle.parameters()]
+    adam = torch.optim.AdamW(heads, lr=1e-2, betas=(0.9, 0.98), weight_decay=0.0)
+    for step in range(steps):
+        batch = queue.get().to(model.ctc_top.weight.device)
+        with torch.no_grad():
+            weights = {"encoder." + k: v.to(model.dtype) for k, v in model.encoder.named_parameters()}
+            mel = finish(batch.raw).to(model.dtype)
+            top, middle = torch.func.functional_call(model, weights, (mel, batch.offset))
+        loss = sum(model.ctc(head, x.float(), batch) for head, x in ((model.ctc_top, top), (model.ctc_middle, middle)))
+        loss.backward()
+        for group in adam.param_groups:
+            group["lr"] = 1e-2 * (1 - step / steps)
+        adam.step()
+        adam.zero_grad()
+        if step % 20 == 19:
+            print({"heads": step + 1, "ctc": round(loss.item() / 2, 3)}, flush=True)
+
+
+class Producers:
+    """Batches drawn ahead: by one thread, or by `workers` processes (a GPU wants about a dozen)."""
+
+    def __init__(self, a: argparse.Namespace, cache: Cache, vocabulary: Vocabulary, seed: int, progress) -> None:
+        self.progress, self.workers = progress, a.workers
+        if not a.workers:
+            self.batches = draws(a, cache, vocabulary, seed, progress)
+            self.queue = Queue(6)
+            threading.Thread(target=self._fill, daemon=True).start()
+            return
+        context = mp.get_context("spawn")
+        self.clock, self.queue = context.Value("d", progress()), context.Queue(2 * a.workers)
+        spelled = vocabulary.ids, vocabulary.units
+        for n in range(a.workers):
+            context.Process(target=_produce, args=(a, spelled, seed + 7919 * n, self.clock, self.queue), daemon=True).start()
+
+    def _fill(self) -> None:
+        while True:
+            self.queue.put(self.batches.draw())
+            if self.batches.rng.random() < 0.01:
+                self.batches.windows.cache.refresh()
+
+    def get(self) -> Batch:
+        if not self.workers:
+            return self.queue.get()
+        self.clock.value = self.progress()
+        offset, *arrays = self.queue.get()
+        tensors = [torch.from_numpy(x) for x in arrays]
+        return Batch(tensors[0].float(), *tensors[1:5], offset, tensors[5])
+
+
+def draws(a: argparse.Namespace, cache: Cache, vocabulary: Vocabulary, seed: int, clock) -> Batches:
+    batches = Batches(Windows(cache, vocabulary, seed), clock)
+    batches.budget, batches.packed_from, batches.begun = a.frames, a.packed_from, bool(a.init)
+    return batches
+
+
+def _produce(a: argparse.Namespace, spelled: tuple[list, list], seed: int, clock, queue) -> None:
+    """One producing process: plain arrays, frames as float16, so that no shared-memory handle is passed on."""
+    torch.set_num_threads(1)
+    batches = draws(a, Cache(a.cache / "train"), Vocabulary(*spelled), seed, lambda: clock.value)
+    while True:
+        b = batches.draw()
+        parts = (b.raw.half(), b.tokens, b.targets, b.units, b.unit_lengths, b.guide)
+        queue.put((b.offset, *(x.numpy() for x in parts)))
+
+
 def save(path: Path, **content) -> None:
     part = path.with_suffix(".part")
     torch.save(content, part)
@@ -704,13 +782,28 @@ def grow(old: Vocabulary, new: Vocabulary, state: dict) -> None:
                 moments[key] = longer(moments[key], n, 0.0)
 
 
+def begin_from(path: Path, model: Model, vocabulary: Vocabulary) -> None:
+    """Weights of an exported model; token rows that it lacks and the CTC heads stay random."""
+    from safetensors.torch import load_file
+
+    saved = load_file(path)
+    ids, rows = saved.pop("decoder.token_embedding.ids").tolist(), saved.pop("decoder.token_embedding.rows").float()
+    model.load_state_dict({k: v.float() for k, v in saved.items()}, strict=False)
+    known = {t: r for r, t in enumerate(ids)}
+    with torch.no_grad():
+        for r, t in enumerate(vocabulary.ids):
+            if t in known:
+                model.decoder.token_embedding.weight[r] = rows[known[t]]
+
+
 def train(a: argparse.Namespace) -> None:
     torch.manual_seed(a.seed)
     torch.set_num_threads(a.threads)
+    device = torch.device(a.device)
     cache, held = Cache(a.cache / "train"), Cache(a.cache / "heldout")
     a.out.mkdir(parents=True, exist_ok=True)
     state_path = a.out / "state.pt"
-    state = torch.load(state_path, weights_only=False) if state_path.exists() else None
+    state = torch.load(state_path, map_location=device, weights_only=True) if state_path.exists() else None
     vocabulary_path = a.out / "vocabulary.json"
     if not vocabulary_path.exists():
         v = Vocabulary.build(a.seed, cache)
@@ -730,13 +823,15 @@ def train(a: argparse.Namespace) -> None:
         n_audio_layer=a.layers,
         n_text_layer=a.text_layers,
     )
-    model = Model(dims, len(vocabulary.ids), len(vocabulary.units))
+    model = Model(dims, len(vocabulary.ids), len(vocabulary.units)).to(device)
     matrices = [p for n, p in model.named_parameters() if ("blocks" in n or "conv" in n) and p.ndim > 1]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     muon, adam = Muon(matrices), torch.optim.AdamW(others, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
     muon.faster = {id(p): a.decoder_lr for p in model.decoder.parameters()}
     step, spent, average = 0, 0.0, None
+    if a.init and not state:
+        begin_from(a.init, model, vocabulary)
     if state:
         model.load_state_dict(state["average" if a.from_average else "model"])
         adam.load_state_dict(state["adam"])
@@ -754,37 +849,30 @@ def train(a: argparse.Namespace) -> None:
     def progress() -> float:
         return min(1.0, (time.time() - began) / total)
 
-    raw, truths = heldout_windows(held, vocabulary, a.held, a.longest)
-    batches = Batches(Windows(cache, vocabulary, a.seed + step), progress)
-    batches.budget, batches.longest = a.frames, a.longest
-    queue: Queue[Batch] = Queue(6)
-
-    def produce() -> None:
-        while True:
-            queue.put(batches.draw())
-            if batches.rng.random() < 0.01:
-                cache.refresh()
-
-    threading.Thread(target=produce, daemon=True).start()
+    raw, truths = heldout_windows(held, vocabulary, a.held)
+    queue = Producers(a, cache, vocabulary, a.seed + step, progress)
+    raw = raw.to(device)
+    if a.init and not state:
+        fit_heads(model, queue)
     door = Losses(model)
     log = (a.out / "log.jsonl").open("a", encoding="utf-8")
     sums, seen, last, next_eval = np.zeros(4), 0, time.time(), a.eval_minutes * 60 * (1 + int(spent / (a.eval_minutes * 60)))
     n_frames = 0
     while (p := progress()) < 1.0:
-        batch = queue.get()
-        model.two_heads = p < 0.4
+        batch = queue.get().to(device)
+        model.two_heads = p < 0.4 and not a.init
         warm = min(1.0, (step + 1) / 100)
         scale = warm * (1.0 if p < a.hold else max(0.0, (1 - p) / (1 - a.hold)))
         finite = True
         for turn in range(a.accumulate):  # few windows fit a batch, and a step needs many voices
             if turn:
-                batch = queue.get()
+                batch = queue.get().to(device)
             copies = {"model." + k: v for k, v in cast(model).items()}
             ce, middle, top, astray = torch.func.functional_call(door, copies, (batch,))
             weight = a.ctc if p < 0.6 else a.ctc * 0.6
             loss = ce + weight * (0.5 * middle + top) + (a.guide if p < 0.8 else a.guide * 0.2) * astray
             (loss / a.accumulate).backward()
-            sums += [v.item() for v in (ce.detach(), middle.detach(), top.detach(), astray.detach())]
+            sums += torch.stack([v.detach().float() for v in (ce, middle, top, astray)]).tolist()
             seen += 1
             n_frames += batch.raw.shape[0] * batch.raw.shape[1]
             finite = finite and bool(torch.isfinite(loss))
@@ -814,7 +902,7 @@ def train(a: argparse.Namespace) -> None:
                 "astray": round(float(sums[3]) / seen, 3),
                 "s_step": round((now - last) / seen, 3),
                 "audio_x": round(n_frames / 100 / (now - last)),
-                "queue": queue.qsize(),
+                "queue": queue.queue.qsize(),
             }
             print(json.dumps(row), file=log, flush=True)
             print(row, flush=True)
@@ -871,6 +959,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=80, help="wall clock, the schedule follows it")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw batches; 0: one thread")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--text-layers", type=int, default=2)
@@ -879,7 +969,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--muon-lr", type=float, default=0.008)
     parser.add_argument("--ctc", type=float, default=1.0)
     parser.add_argument("--decoder-lr", type=float, default=1.0, help="how much faster the decoder's matrices learn")
-    parser.add_argument("--longest", type=int, default=2800, help="mel frames of speech in a window at most")
+    parser.add_argument("--packed-from", type=float, default=0.6, help="share of the time after which windows are packed full")
     parser.add_argument("--guide", type=float, default=1.0, help="weight of the guided attention")
     parser.add_argument("--hold", type=float, default=0.15, help="share of the time before the rate falls")
     parser.add_argument("--average", type=float, default=0.99)
@@ -888,6 +978,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--grow", action="store_true", help="going on with a state after the grammar has grown")
     parser.add_argument("--from-average", action="store_true", help="go on from the averaged weights of the state")
     parser.add_argument("--accumulate", type=int, default=2, help="batches a step")
+    parser.add_argument("--init", type=Path, help="begin from an exported model.safetensors")
     parser.add_argument("--max-steps", type=int, default=0)
     return parser
 
