@@ -38,6 +38,7 @@ def check(paths: _Paths, as_json: _Json = False) -> None:
 def test(
     paths: _Paths,
     rule: Annotated[str, typer.Option("--rule", help="Run the cases of this rule alone.")] = "",
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write the results to this file too, as JUnit XML.")] = None,
     as_json: _Json = False,
 ) -> None:
     """Run every rule's cases: dialogues that it must hit, must miss, or must leave undecided. Exit code 1 when one fails.
@@ -54,6 +55,11 @@ def test(
         raise UsageError(f"there is no rule {rule!r}", where="--rule", hint=suggestion(rule, known))
     results = [(pack, result) for pack in packs for result in run_cases(pack) if not rule or result.rule.id == rule]
     failed = [(pack, result) for pack, result in results if not result.ok]
+    if junit:
+        from qc.cli.junit import junit as as_xml
+        from qc.store import atomic_write
+
+        atomic_write(junit, as_xml(results))
     if not console.result({"cases": [_case(pack, result) for pack, result in results], "failed": len(failed)}, as_json):
         _print_results(results)
     raise typer.Exit(int(Exit.FINDINGS if failed else Exit.OK))
@@ -93,11 +99,12 @@ for _name, _verb in {**rules_compare.VERBS, **rules_seal.VERBS}.items():
 
 def _load(paths: list[Path]) -> list[Pack]:
     """The packs, to look at; every problem of every pack in one error."""
+    from qc.packs.load import folder_of
     from qc.packs.trust import look
 
     packs: list[Pack] = []
     problems: list[Problem] = []
-    for path in paths:
+    for path in dict.fromkeys(map(folder_of, paths)):
         try:
             packs.append(look(path))
         except PackError as error:

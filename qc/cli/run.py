@@ -32,13 +32,16 @@ def run(
     batch: options.Batch = 8,
     lang: options.Lang = "both",
     fail_on: options.FailOn = "",
+    trust: options.TrustList = None,
+    allow: options.Allow = None,
     redo: Annotated[bool, typer.Option("--redo", help="Do again what is done.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Transcribe, scan, score and report, in this order; each step does only what is missing.
 
     Run it again after a crash, a Ctrl-C or new recordings, and it goes on where it was. A recording that cannot be done
-    is a row that says why and a line of the report; then the exit code is 3.
+    is a row that says why and a line of the report; then the exit code is 3. A sealed pack is verified before anything is
+    started; one that is not trusted ends with 4.
 
     Example:  qc run recordings/ --calls calls.csv --rules rules/ecommerce-zh -o reports/today
     """
@@ -51,6 +54,8 @@ def run(
     everything = RunOptions(
         calls=CallOptions(tuple(sources), calls, options.mapping(mapping), name_pattern, skip=(store, output)),
         packs=tuple(rules),
+        trust=trust,
+        allow=tuple(allow or ()),
         transcribe=TranscribeOptions(
             model=model,
             language=language,

@@ -22,7 +22,7 @@ MAX_FILES = 500
 MAX_PACK_BYTES = 32 << 20
 """All files of a pack together."""
 
-HEAD = "pack.yaml"
+HEAD, LISTS = "pack.yaml", "lists"
 SEALED_SUFFIX = ".qcpack"
 
 
@@ -33,6 +33,16 @@ def load_pack(path: Path | str) -> Pack:
     """
     with uncollected():
         return load_extended(path).pack
+
+
+def folder_of(path: Path) -> Path:
+    """The pack's folder for a file that is part of one (rules, a word list, README): what a commit hook names are files."""
+    if path.suffix == SEALED_SUFFIX or not path.is_file():
+        return path
+    for folder in (path.parent, path.parent.parent if path.parent.name == LISTS else path.parent):
+        if (folder / HEAD).is_file():
+            return folder
+    return path
 
 
 @contextmanager
@@ -163,7 +173,7 @@ class _Files:
     def lists(self) -> list[tuple[Node, str, Node]]:
         """Word lists: the file's name without suffix is the list's name."""
         found = []
-        for file in self._yaml_files(self.folder / "lists"):
+        for file in self._yaml_files(self.folder / LISTS):
             node = self._tree(file, f"lists/{file.name}")
             if node is not None:
                 found.append((node, file.stem, node))

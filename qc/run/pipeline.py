@@ -23,10 +23,13 @@ from qc.transcribe.run import TranscribeSummary, transcribe
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Everything a run needs. `packs`: folders of rule packs. `report_dir`: None writes no report."""
+    """Everything a run needs. `packs`: folders of rule packs, or sealed packs, which are verified against the list of keys
+    `trust` (None: the person's own), passing over the checks in `allow`. `report_dir`: None writes no report."""
 
     calls: CallOptions
     packs: tuple[Path, ...]
+    trust: Path | None = None
+    allow: tuple[str, ...] = ()
     transcribe: TranscribeOptions = field(default_factory=TranscribeOptions)
     report_dir: Path | None = None
     report: ReportOptions = field(default_factory=ReportOptions)
@@ -51,7 +54,7 @@ class RunSummary:
 
 def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary:
     """Run every stage. Failed calls are rows; see the stages for what they raise."""
-    packs = [trust_pack(path) for path in options.packs]
+    packs = [trust_pack(path, options.trust, options.allow) for path in options.packs]
     if len({p.pack.id for p in packs}) < len(packs):
         raise UsageError(
             "two packs have the same id", where="--rules", hint="scan them into two stores, or give one of them another id"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+Run = Callable[..., tuple[int, str]]
+
 HEAD = """\
 id: small
 version: 1.2.3
@@ -58,3 +60,19 @@ def spoilt(folder: Path) -> Callable[[str, str], Path]:
         return folder
 
     return spoil
+
+
+@pytest.fixture
+def qc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run `qc ARGUMENTS`, as a user who trusts nobody yet: (exit code, what it printed)."""
+    from qc.cli.main import main
+
+    monkeypatch.setenv("QC_HOME", str(tmp_path / "settings"))
+
+    def run(*arguments: str | Path) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        said = capsys.readouterr()
+        return int(end.value.code or 0), said.out + said.err
+
+    return run
