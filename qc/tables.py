@@ -285,8 +285,59 @@ SUMMARIES = Table(
 )
 
 
+COMPARISONS = Table(
+    "comparisons",
+    "Every provider and agent against all the others, in calls of the same queue; made from scores, replaced as a whole.",
+    ("pack_id", "kind", "id", "dimension"),
+    (
+        *_PACK,
+        Field("kind", "string", "`provider` or `agent`."),
+        Field("id", "string", "As in `summaries`."),
+        Field("dimension", "string", "Dimension id; empty for the whole score."),
+        Field("compared", "int32", "Its scored calls in queues that others have calls in, too."),
+        Field("strata", "int32", "Queues in which it was compared."),
+        Field(
+            "difference",
+            "float64",
+            "Its mean score minus the others', at the same mix of queues; null where it cannot be said.",
+            unit="points",
+        ),
+        Field("low", "float64", "Lower end of the difference's 95 % interval.", unit="points"),
+        Field("high", "float64", "Upper end.", unit="points"),
+        Field("p_adjusted", "float64", "Two-sided p-value, corrected by Holm over the kind; null where no question was asked."),
+        Field("answer", "string", "`better`, `worse`, `not_proven` or `not_enough` (calls)."),
+    ),
+)
+
+TRENDS = Table(
+    "trends",
+    "Scores by day and week, each against the one before; made from scores, replaced as a whole.",
+    ("pack_id", "kind", "id", "unit", "period"),
+    (
+        *_PACK,
+        Field("kind", "string", "`all` or `provider`."),
+        Field("id", "string", "As in `summaries`."),
+        Field("unit", "string", "`day` or `week`."),
+        Field("period", "string", "First day, ISO 8601; a week begins on Monday."),
+        Field("calls", "int32", "Scored calls that started in it."),
+        Field("mean_worst", "float64", "Mean of the calls' worst scores.", unit="points"),
+        Field("mean_best", "float64", "Mean of the calls' best scores.", unit="points"),
+        Field("low", "float64", "Lower end of the mean's 95 % interval; null where there are too few calls.", unit="points"),
+        Field("high", "float64", "Upper end.", unit="points"),
+        Field("difference", "float64", "Against the period before that has calls, at the same mix of queues.", unit="points"),
+        Field("difference_low", "float64", "Lower end of its 95 % interval.", unit="points"),
+        Field("difference_high", "float64", "Upper end.", unit="points"),
+        Field("p_adjusted", "float64", "Two-sided p-value, corrected by Holm over the series."),
+        Field("answer", "string", "`up`, `down`, `not_proven`, `not_enough` (calls) or `first`."),
+    ),
+)
+
+
 MIN_CALLS = 5
 """Scored calls below which `summaries` gives no interval of the mean."""
+
+MIN_COMPARED = 20
+"""Calls below which nobody is compared with others: scores pile up at one end, and fewer prove nothing."""
 
 
 def agent_key(provider: str | None, agent: str | None) -> str:
@@ -297,7 +348,7 @@ def agent_key(provider: str | None, agent: str | None) -> str:
     return "/".join((part or "").strip().replace("%", "%25").replace("/", "%2F") for part in (provider, agent))
 
 
-TABLES: dict[str, Table] = {t.name: t for t in (CALLS, TRANSCRIPTS, FINDINGS, SCORES, SUMMARIES)}
+TABLES: dict[str, Table] = {t.name: t for t in (CALLS, TRANSCRIPTS, FINDINGS, SCORES, SUMMARIES, COMPARISONS, TRENDS)}
 
 
 def _arrow_type(field: Field) -> pa.DataType:

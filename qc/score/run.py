@@ -1,4 +1,4 @@
-"""The verb `score`: findings → scores and summaries. Cheap next to scanning, so it is always done anew, as a whole."""
+"""The verb `score`: findings → scores, summaries, comparisons, trends. Cheap next to scanning, so it is always done anew, as a whole."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from qc.errors import StoreError, UsageError
 from qc.packs import Pack, read_stored
 from qc.progress import Progress, Silent
+from qc.score.compare import comparisons, trends
 from qc.score.scorecard import Scorecard, Verdicts, read_verdicts, score_batch
-from qc.score.summaries import Scored, call_facts, summarise
+from qc.score.summaries import Scored, call_facts, pack_columns, summarise
 from qc.store import Store
 from qc.tables import schema
 from qc.version import VERSION
@@ -47,7 +48,7 @@ class ScoreSummary:
 
 
 def score(store: Store, options: ScoreOptions | None = None, progress: Progress | None = None) -> ScoreSummary:
-    """Score every row of `findings` and summarise; replaces `scores` and `summaries`.
+    """Score every row of `findings` and summarise; replaces `scores`, `summaries`, `comparisons` and `trends`.
 
     Raises UsageError when nothing was scanned yet, StoreError when findings do not fit the pack that they name.
     """
@@ -72,11 +73,12 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
     scores = pa.concat_tables(pieces)
     order = pc.sort_indices(scores, [("pack_id", "ascending"), ("call_id", "ascending")]).to_numpy()
     scores = scores.take(pa.array(order)).combine_chunks()
-    summaries = _summaries(store, scores, cards, _in_order(taken, order), listener)
+    made = _summaries(store, scores, cards, _in_order(taken, order), listener)
     store.replace("scores", scores)
-    store.replace("summaries", summaries)
+    for name, table in made.items():
+        store.replace(name, table)
     listener.finish()
-    return _summary(scores, summaries)
+    return _summary(scores, made["summaries"])
 
 
 class _Cards:
@@ -115,11 +117,12 @@ def _in_order(taken: list[tuple[str, Any, Verdicts]], order: Any) -> _Parts:
     return out
 
 
-def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, listener: Progress) -> pa.Table:
-    calls = store.read("calls", ["call_id", "provider", "agent_id", "agent_name"])
+def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, listener: Progress) -> dict[str, pa.Table]:
+    """`summaries`, `comparisons` and `trends`, by name."""
+    calls = store.read("calls", ["call_id", "provider", "agent_id", "agent_name", "queue", "started_at"])
     transcripts = store.read("transcripts", ["call_id", "duration_ms", "roles"])
     packs = scores["pack_id"].to_numpy(zero_copy_only=False)
-    tables = [schema("summaries").empty_table()]
+    tables = {name: [schema(name).empty_table()] for name in ("summaries", "comparisons", "trends")}
     for pack in sorted(pc.unique(scores["pack_id"]).to_pylist()):
         first, last = np.searchsorted(packs, pack), np.searchsorted(packs, pack, side="right")
         mine = scores.slice(first, last - first)
@@ -130,8 +133,11 @@ def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, lis
             )
         inside = [(cards.of(d), parts[d][0] - first, Verdicts(parts[d][1].call - first, *_rest(parts[d][1]))) for d in digests]
         facts = call_facts(mine["call_id"].combine_chunks(), calls, transcripts)
-        tables.append(summarise(Scored(mine, inside), facts))
-    return pa.concat_tables(tables)
+        tables["summaries"].append(summarise(Scored(mine, inside), facts))
+        columns = pack_columns(mine)
+        tables["comparisons"].append(comparisons(mine, facts, columns))
+        tables["trends"].append(trends(mine, facts, columns, max(card.base for card, _, _ in inside)))
+    return {name: pa.concat_tables(made) for name, made in tables.items()}
 
 
 def _rest(v: Verdicts) -> tuple[Any, Any, Any]:

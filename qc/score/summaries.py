@@ -38,15 +38,20 @@ class CallFacts:
     provider: pa.Array
     agent: pa.Array
     agent_name: pa.Array
+    queue: pa.Array
+    started_at: pa.Array
     audio_ms: Any
     speech_ms: Any
     heard_ms: Any
 
 
+_NAMES = ("provider", "agent_id", "agent_name", "queue", "started_at")
+
+
 def call_facts(call_ids: pa.Array, calls: pa.Table, transcripts: pa.Table) -> CallFacts:
     """Look up the facts of calls by id; one that `calls` or `transcripts` does not have gets null and 0."""
     row = pc.index_in(call_ids, value_set=calls["call_id"].combine_chunks())
-    names = {c: _no_blank(calls[c].combine_chunks().take(row)) for c in ("provider", "agent_id", "agent_name")}
+    names = {c: _no_blank(calls[c].combine_chunks().take(row)) for c in _NAMES}
     heard_row = pc.index_in(call_ids, value_set=transcripts["call_id"].combine_chunks())
     roles = transcripts["roles"].combine_chunks()
     owner, flat = pc.list_parent_indices(roles).to_numpy(), pc.list_flatten(roles)
@@ -61,6 +66,8 @@ def call_facts(call_ids: pa.Array, calls: pa.Table, transcripts: pa.Table) -> Ca
         provider=names["provider"],
         agent=pc.coalesce(names["agent_id"], names["agent_name"]),
         agent_name=names["agent_name"],
+        queue=names["queue"],
+        started_at=names["started_at"],
         audio_ms=audio.to_numpy(zero_copy_only=False),
         speech_ms=per_call("speech_ms"),
         heard_ms=per_call("heard_ms"),
@@ -75,13 +82,15 @@ def _no_blank(column: pa.Array) -> pa.Array:
 def summarise(scored: Scored, facts: CallFacts) -> pa.Table:
     """Rows of `summaries` for one pack id: the whole, then providers, then agents, each in order of id."""
     n = scored.scores.num_rows
-    whole = _Groups("all", np.zeros(n, np.int64), [""], [None], [None])
-    tables = [_rows(scored, facts, g) for g in (whole, _by_provider(facts), _by_agent(facts))]
+    whole = Groups("all", np.zeros(n, np.int64), [""], [None], [None])
+    tables = [_rows(scored, facts, g) for g in (whole, group_by_provider(facts), group_by_agent(facts))]
     return pa.concat_tables(tables)
 
 
 @dataclass(frozen=True)
-class _Groups:
+class Groups:
+    """Calls by what they are summed up under."""
+
     kind: str
     code: Any  # int64 [calls], which group
     ids: list[str]
@@ -89,12 +98,13 @@ class _Groups:
     providers: list[str | None]
 
 
-def _by_provider(facts: CallFacts) -> _Groups:
+def group_by_provider(facts: CallFacts) -> Groups:
+    """Calls by provider, those without one under an empty id."""
     code, keys = _encode(pc.fill_null(facts.provider, ""))
-    return _Groups("provider", code, keys, [k or None for k in keys], [k or None for k in keys])
+    return Groups("provider", code, keys, [k or None for k in keys], [k or None for k in keys])
 
 
-def _by_agent(facts: CallFacts) -> _Groups:
+def group_by_agent(facts: CallFacts) -> Groups:
     """Agents under their providers. The name shown is the first one given, else the id; None for the unassigned."""
     provider, providers = _encode(pc.fill_null(facts.provider, ""))
     agent, agents = _encode(pc.fill_null(facts.agent, ""))
@@ -105,7 +115,7 @@ def _by_agent(facts: CallFacts) -> _Groups:
     names = [
         facts.agent_name[int(named[first[g]])].as_py() if g in first else agents[a] or None for g, (_, a) in enumerate(which)
     ]
-    return _Groups(
+    return Groups(
         "agent",
         code,
         [agent_key(providers[p], agents[a]) for p, a in which],
@@ -124,7 +134,7 @@ def _encode(keys: pa.Array) -> tuple[Any, list[str]]:
     return rank[encoded.indices.to_numpy()] if len(keys) else np.zeros(0, np.int64), [found[i] for i in order]
 
 
-def _rows(scored: Scored, facts: CallFacts, groups: _Groups) -> pa.Table:
+def _rows(scored: Scored, facts: CallFacts, groups: Groups) -> pa.Table:
     data, size = scored.scores, len(groups.ids)
     ok = pc.fill_null(pc.equal(data["status"], "ok"), False).to_numpy()
     code = groups.code
@@ -148,7 +158,7 @@ def _rows(scored: Scored, facts: CallFacts, groups: _Groups) -> pa.Table:
     for _, _, verdicts in scored.parts:
         unsure[verdicts.call[verdicts.verdict == UNDECIDED]] = True
     columns: dict[str, Any] = {
-        **_pack_columns(data, size),
+        **{k: pa.array([v] * size, pa.string()) for k, v in pack_columns(data).items()},
         "kind": pa.array([groups.kind] * size, pa.string()),
         "id": pa.array(groups.ids, pa.string()),
         "name": pa.array(groups.names, pa.string()),
@@ -179,16 +189,15 @@ def _masked(values: Any, keep: Any) -> pa.Array:
     return pa.array(np.round(values, 6), pa.float64(), mask=~keep)
 
 
-def _pack_columns(data: pa.Table, size: int) -> dict[str, pa.Array]:
+def pack_columns(data: pa.Table) -> dict[str, str]:
     """The pack's columns; where calls were scanned with several versions, all of them, joined by a comma."""
     out = {}
     for name in ("pack_id", "pack_version", "pack_sha256", "pack_signer"):
-        distinct = sorted(v for v in pc.unique(data[name]).to_pylist() if v is not None)
-        out[name] = pa.array([", ".join(distinct)] * size, pa.string())
+        out[name] = ", ".join(sorted(v for v in pc.unique(data[name]).to_pylist() if v is not None))
     return out
 
 
-def _rule_lists(scored: Scored, groups: _Groups, ok: Any) -> list[list[dict[str, Any]]]:
+def _rule_lists(scored: Scored, groups: Groups, ok: Any) -> list[list[dict[str, Any]]]:
     """Per group the rules that hit or could not be decided, in the pack's order, with rates and Wilson intervals."""
     names = list(dict.fromkeys(rule for card, _, _ in scored.parts for rule in card.rules))
     place = {rule: i for i, rule in enumerate(names)}
