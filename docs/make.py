@@ -70,6 +70,9 @@ def prose(text: str) -> str:
     """A help text as Markdown: paragraphs, the example set apart."""
     blocks = []
     for block in text.strip().split("\n\n"):
+        if block.lstrip().startswith("\b"):  # lines as they are
+            blocks.append("```\n" + "\n".join(line.strip() for line in block.strip().splitlines()[1:]) + "\n```")
+            continue
         joined = " ".join(line.strip() for line in block.splitlines())
         before, mark, example = joined.partition("Example:")
         if before.strip():

@@ -24,6 +24,7 @@ from qc.cli.rules import rules_app
 from qc.cli.run import run
 from qc.cli.scan import scan
 from qc.cli.score import score
+from qc.cli.search import search
 from qc.cli.store import store_app
 from qc.cli.transcribe import transcribe
 from qc.errors import EXIT_MEANINGS, Exit, QcError
@@ -49,6 +50,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "scan": scan,
     "score": score,
     "report": report,
+    "search": search,
     "doctor": doctor,
 }
 GROUPS = {"rules": rules_app, "store": store_app}

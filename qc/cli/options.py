@@ -48,6 +48,7 @@ FailOn = Annotated[
     typer.Option("--fail-on", help="Exit with 1 when there are hits of this severity or above: low, medium, high, critical."),
 ]
 Lang = Annotated[str, typer.Option("--lang", help="Language of the pages: zh, en or both.")]
+Redact = Annotated[bool, typer.Option("--redact", help="Mask personal data: numbers, addresses, names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
