@@ -281,6 +281,20 @@ REASONS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
             "This call used up the memory. Run again on a larger machine or with a smaller model.",
         ),
     ),
+    "timeout": (
+        ("解码超时", "Decoding took too long"),
+        (
+            "解码比听一遍还慢，或停住不动。请检查文件所在的磁盘或网络，然后再运行一次。",
+            "Decoding took longer than hearing it would, or stood still. Check the disk or network it lies on, then run again.",
+        ),
+    ),
+    "worker_died": (
+        ("处理这一通时进程两次中断", "The process that worked on it ended twice"),
+        (
+            "其余通话都做完了。请看详情；换一台内存更大的机器再运行，仍然失败就不用这份录音。",
+            "All others were done. See the detail; run again on a larger machine, and leave the recording out if it fails again.",
+        ),
+    ),
     "engine": (("识别引擎出错", "The speech engine failed"), ("请看详情，然后再运行一次。", "See the detail, then run again.")),
     "bad_field": (
         ("导入的文字有读不懂的字段", "A field of the imported transcript cannot be read"),
@@ -323,6 +337,8 @@ WARNINGS: dict[str, tuple[str, str]] = {
     "mono": ("单声道", "one channel"),
     "silent_channel": ("声道 {n} 无声", "channel {n} silent"),
     "ringback": ("声道 {n} 有回铃音", "ringback on channel {n}"),
+    "dtmf": ("第 {n} 声道有按键音", "dialled digits on channel {n}"),
+    "voices": ("按声音分出双方，把握 {n}%", "sides told apart by voice, {n} % sure"),
     "hold_music": ("声道 {n} 有等待音乐", "hold music on channel {n}"),
     "no_speech": ("没有听到语音", "no speech found"),
     "channels_changed": ("声道数中途改变", "number of channels changes"),
