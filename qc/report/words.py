@@ -337,7 +337,7 @@ WARNINGS: dict[str, tuple[str, str]] = {
     "mono": ("单声道", "one channel"),
     "silent_channel": ("声道 {n} 无声", "channel {n} silent"),
     "ringback": ("声道 {n} 有回铃音", "ringback on channel {n}"),
-    "dtmf": ("第 {n} 声道有按键音", "dialled digits on channel {n}"),
+    "dtmf": ("声道 {n} 有按键音", "dialled digits on channel {n}"),
     "voices": ("按声音分出双方，把握 {n}%", "sides told apart by voice, {n} % sure"),
     "hold_music": ("声道 {n} 有等待音乐", "hold music on channel {n}"),
     "no_speech": ("没有听到语音", "no speech found"),
