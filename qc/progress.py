@@ -5,6 +5,7 @@ A stage calls `start` once, `advance` for each finished call, `note` for a line 
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 
@@ -34,3 +35,25 @@ class Silent:
 
     def finish(self) -> None:
         pass
+
+
+class Pulse:
+    """How far a thread has come, for whoever watches that it does not hang: `count` grows with every `beat`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+_here = threading.local()
+
+
+def watch(pulse: Pulse | None) -> None:
+    """From now on this thread's beats count on `pulse`; None: on none."""
+    _here.pulse = pulse
+
+
+def beat() -> None:
+    """This thread got somewhere: a block was decoded, a stretch looked at. Costs next to nothing."""
+    pulse = getattr(_here, "pulse", None)
+    if pulse is not None:
+        pulse.count += 1

@@ -7,13 +7,15 @@ The two channels of a call are never mixed. This is the one place where samples 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qc.audio.sniff import declared_samples, is_audio, missing_end, suffix_is_headerless
 from qc.errors import AudioError
+from qc.progress import beat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +32,14 @@ _MAX_BAD_PACKETS = 1_000
 class DecodeOptions:
     """`max_hours`: longer two-channel recordings are refused (`too_long`); more channels get proportionally less.
 
-    `raw`: `CODEC:RATE[:CHANNELS]` for headerless files (`alaw:8000`, `mulaw:8000:2`, `s16le:16000`); None refuses them.
+    `raw`: `CODEC:RATE[:CHANNELS]` for headerless files (`alaw:8000`, `mulaw:8000:2`, `vox:6000`); None refuses them.
+    `stall_s`: a recording is given up that needs so many seconds more than it lasts, or that stands still for so long.
     """
 
     rate_hz: int = RATE_HZ
     max_hours: float = MAX_HOURS
     raw: str | None = None
+    stall_s: float = 120.0
 
 
 @dataclass
@@ -122,8 +126,10 @@ def blocks_of(path: Path, stream: Stream, options: DecodeOptions) -> Iterator[np
             stream.warn("more_streams")
         limit = options.max_hours * 3600
         out_samples = 0
-        for block in _resampled(_frames(container, source, stream), stream, options.rate_hz):
+        in_time = _in_time(path, stream, options.stall_s)
+        for block in _resampled(_frames(container, source, stream, in_time), stream, options.rate_hz):
             out_samples += block.shape[1]
+            beat()
             if out_samples * max(2, block.shape[0]) / 2 > limit * options.rate_hz:
                 raise AudioError(
                     f"the recording is longer than {options.max_hours:g} hours",
@@ -207,13 +213,31 @@ def _looks_like_audio(path: Path) -> bool:
         return False
 
 
-def _frames(container: Any, source: Any, stream: Stream) -> Iterator[Any]:
+def _in_time(path: Path, stream: Stream, stall_s: float) -> Callable[[], None]:
+    """A check that decoding keeps up with the recording's own clock, but for `stall_s`; it raises AudioError (`timeout`)."""
+    began = time.monotonic()
+
+    def check() -> None:
+        if time.monotonic() - began > stall_s + stream.decoded_samples / max(stream.rate_hz, 1):
+            raise timed_out(path)
+
+    return check
+
+
+def timed_out(path: Path) -> AudioError:
+    """The error of a recording whose decoding does not end."""
+    hint = "look at the disk or the network it lies on, else leave it out"
+    return AudioError("decoding it takes longer than hearing it, or stands still", where=str(path), hint=hint, code="timeout")
+
+
+def _frames(container: Any, source: Any, stream: Stream, in_time: Callable[[], None]) -> Iterator[Any]:
     """Decoded frames; a packet that does not decode is skipped and noted."""
     import av
 
     bad = 0
     packets = container.demux(source)
     while True:
+        in_time()
         try:
             packet = next(packets, None)
         except (av.error.FFmpegError, OSError, ValueError):  # the container breaks off here

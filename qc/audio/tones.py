@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qc.audio.levels import frame_dbfs
+from qc.progress import beat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,6 +99,7 @@ def _lines(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 taken += band[rows, place]
                 band[rows, place] = 0.0
         share[first:last] = taken / total
+        beat()
     return share, line
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from qc.audio.levels import SILENCE_DBFS
 from qc.errors import CallError
 from qc.transcribe import guard
-from qc.transcribe.engines import Engine, Heard
+from qc.transcribe.engines import Engine, Heard, Window
 from qc.transcribe.options import TranscribeOptions, canonical
 from qc.transcribe.prepare import Cut, Ready, prepare
+from qc.transcribe.second import second_chance
 from qc.transcribe.speech import detector_digest
 from qc.version import VERSION
 
@@ -50,7 +51,14 @@ def transcribe_call(call: Mapping[str, Any], engine: Engine, options: Transcribe
 
 def hear_call(call: Mapping[str, Any], ready: Ready, engine: Engine, options: TranscribeOptions) -> dict[str, Any]:
     """The row of a call that is prepared. Raises CallError for one that cannot be done."""
-    return finish(call, ready, engine.hear(ready.key, ready.windows), engine, options)
+
+    def hear(windows: Sequence[Window]) -> list[Heard]:
+        return engine.hear(ready.key, windows)
+
+    heard = hear(ready.windows)
+    if options.second_chance and not getattr(engine, "knows_calls", False):
+        ready, heard = second_chance(ready, heard, lambda c, h: _judged(c, h, options), hear, options)
+    return finish(call, ready, heard, engine, options)
 
 
 def finish(
@@ -125,16 +133,21 @@ def _simplifier() -> Any:
 
 
 def _judge(cut: Cut, heard: Heard, options: TranscribeOptions) -> _Said:
+    return _Said(cut, heard, *_judged(cut, heard, options))
+
+
+def _judged(cut: Cut, heard: Heard, options: TranscribeOptions) -> tuple[str, tuple[str, ...]]:
+    """The text as it is stored, empty where it holds no word, and its flags."""
     text = heard.text.strip()
     if options.language == "zh":
         text = _simplifier().convert(text)
     if not any(c.isalnum() for c in text):
-        return _Said(cut, heard, "", ())
+        return "", ()
     span = cut.span
     utterance = guard.Utterance(
         text, options.language, span.end_ms - span.start_ms, cut.share, heard.avg_logprob, heard.no_speech_prob, heard.capped
     )
-    return _Said(cut, heard, text, tuple(guard.flags(utterance, options.guard)))
+    return text, tuple(guard.flags(utterance, options.guard))
 
 
 def _turn_rows(said: Sequence[_Said], roles: Sequence[str]) -> list[dict[str, Any]]:

@@ -21,8 +21,11 @@ class TranscribeOptions:
 
     `model`: an openai-whisper name, `demo-zh`, a `.pt` file, or a `.jsonl` of prepared transcripts. `agent_channel`: the
     agent's channel, from 0, where the call list does not say. `mono_role`: the role of a one-channel recording.
-    `redo`: transcribe again what is done. `commit_calls`, `commit_s`: a part is written after so many calls or seconds.
-    `write`: formats to write besides (`srt`, `vtt`, `txt`, `json`), into `write_dir` or beside the recordings.
+    `second_chance`: hear flagged speech once more, cut otherwise. `redo`: transcribe again what is done. `commit_calls`,
+    `commit_s`: a part is written after so many calls or seconds.
+    `write`: formats to write besides (`srt`, `vtt`, `txt`, `json`), into `write_dir` or beside the recordings. `workers`:
+    processes that hear, 0 for none but this one; `producers`: processes that decode for them; None: as the machine and
+    the number of calls ask for.
     """
 
     model: str = DEFAULT_MODEL
@@ -32,9 +35,12 @@ class TranscribeOptions:
     batch: int = 8
     agent_channel: int = 0
     mono_role: str = "unknown"
+    second_chance: bool = True
     redo: bool = False
     commit_calls: int = 8
     commit_s: float = 30.0
+    workers: int | None = None
+    producers: int | None = None
     write: tuple[str, ...] = ()
     write_dir: Path | None = None
     decode: DecodeOptions = field(default_factory=DecodeOptions)
@@ -57,6 +63,7 @@ def canonical(options: TranscribeOptions, agent_channel: int, detector: str) -> 
         "mono_role": options.mono_role,
         "pad_ms": speech.pad_ms,
         "raw": options.decode.raw,
+        "second_chance": options.second_chance,
         "threshold": speech.threshold,
     }
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -35,12 +35,14 @@ class Cut:
     """One stretch of speech as measured. `share`: share of its frames that are surely speech.
 
     `power`: sum of its squared samples; `samples`: how many there are: levels of any set of stretches come from these.
+    `speaker`: which of the two voices of a one-channel recording, 0 or 1; None where nobody can say, or the channel does.
     """
 
     span: Span
     share: float
     power: float
     samples: int
+    speaker: int | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,11 @@ def _window(audio: Audio, span: Span) -> Window:
 
 
 def _cut(audio: Audio, span: Span, share: float) -> Cut:
+    return measured(span, share, _slice(audio, span.channel, span.start_ms, span.end_ms))
+
+
+def measured(span: Span, share: float, samples: np.ndarray) -> Cut:
+    """A stretch with its level. `samples`: its float32 [n_samples], without what the recogniser hears around it."""
     import numpy as np
 
-    samples = _slice(audio, span.channel, span.start_ms, span.end_ms)
     return Cut(span, share, float(np.square(samples, dtype=np.float64).sum()), int(samples.size))

@@ -1,11 +1,13 @@
-"""Stage 2: the calls that are not done yet, one after the other, into `transcripts`; a part every few calls.
+"""Stage 2: the calls that are not done yet into `transcripts`; a part every few calls.
 
 A finished row is current while the bytes, the engine, the model's digest and the options are the same; then it is left
 alone. Failed ones are tried again. However often a run is cut, the table ends up the same as that of one quiet run.
+Small runs are done in this process, others by processes of their own, so that nothing that one call does ends the run.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -13,17 +15,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qc.errors import CallError
+from qc.errors import StoreError
 from qc.progress import Progress
 from qc.store import Store
-from qc.transcribe.call import Maker, failed_row, identity, transcribe_call
-from qc.transcribe.engines import Engine, EngineRequest, open_engine
+from qc.transcribe.call import identity
+from qc.transcribe.inline import Inline
 from qc.transcribe.options import TranscribeOptions
+from qc.transcribe.work import Call, Doors, Hands
 from qc.transcribe.write import Written
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _CURRENT = ("audio_sha256", "language", "engine", "model_sha256", "options")
+_SLICE = 512
+_LARGEST_PART = 512
+_FEW_ON_CPU = 256
+_FEW_ON_GPU = 8
+_TOLD = 10_000
+_GONE_IN_A_ROW = 50
 
 
 @dataclass
@@ -36,7 +48,7 @@ class TranscribeSummary:
     skipped: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
-    """(call_id, reason, message) of each failed call."""
+    """(call_id, reason, message) of each failed call, the first 10,000 of them."""
     wall_s: float = 0.0
 
     @property
@@ -53,148 +65,227 @@ class TranscribeInterrupted(KeyboardInterrupt):
 
 
 def transcribe(
-    store: Store, options: TranscribeOptions, progress: Progress, calls: Sequence[Mapping[str, Any]] | None = None
+    store: Store,
+    options: TranscribeOptions,
+    progress: Progress,
+    calls: Sequence[Mapping[str, Any]] | pa.Table | None = None,
+    doors: Doors | None = None,
 ) -> TranscribeSummary:
     """Transcribe `calls` (rows of the calls table; all of the store's when None) that are not done.
 
     Calls that fail are rows and are counted. Raises ModelError or UsageError before anything is done, StoreError when the
-    store cannot be written, TranscribeInterrupted on Ctrl-C after saving what is finished.
+    store cannot be written, QcError when no process can be kept alive, TranscribeInterrupted on Ctrl-C after saving what is
+    finished. A table costs far less memory than as many rows.
     """
-    rows = list(store.read("calls").to_pylist() if calls is None else calls)
-    engine = open_engine(options.engine, EngineRequest(options.model, options.language, options.device, options.batch))
-    work = _Work(store, options, progress, engine, Written(options, rows))
-    return work.run(rows)
+    table = _table(store.read("calls") if calls is None else calls)
+    written = Written(options, table.to_pylist() if options.write else ())
+    hands = _hands(options, table.num_rows, doors or Doors())
+    try:
+        return _Work(store, options, progress, hands, written).run(table)
+    finally:
+        hands.close()
+
+
+def _table(calls: Sequence[Mapping[str, Any]] | pa.Table) -> pa.Table:
+    import pyarrow as pa
+
+    from qc.tables import schema
+
+    return calls if isinstance(calls, pa.Table) else pa.Table.from_pylist([dict(c) for c in calls], schema=schema("calls"))
+
+
+def _hands(options: TranscribeOptions, count: int, doors: Doors) -> Hands:
+    """Who does the work: this process for few calls and prepared transcripts, else one process for each device."""
+    replayed = options.engine == "replay" or (options.engine == "auto" and options.model.lower().endswith(".jsonl"))
+    devices = ["cpu"] if replayed or options.workers == 0 else devices_of(options.device)
+    on_gpu = devices[0].startswith("cuda")
+    few = replayed or count <= (_FEW_ON_GPU if on_gpu else _FEW_ON_CPU)
+    if options.workers == 0 or (options.workers is None and few):
+        return Inline(options, doors)
+    from qc.transcribe.crew import Crew
+
+    workers = len(devices) if options.workers is None else options.workers
+    chosen = [devices[i % len(devices)] for i in range(max(1, workers))]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    spare = max(1, min(cores - len(chosen), 16 * len(chosen))) if on_gpu else 1
+    return Crew(options, doors, chosen, spare if options.producers is None else options.producers)
+
+
+def devices_of(device: str) -> list[str]:
+    """The devices to use for what was asked: every GPU of the machine for `auto` and `cuda`, else the one that was named."""
+    if device not in ("auto", "cuda"):
+        return [device]
+    import torch
+
+    count = torch.cuda.device_count()
+    return [f"cuda:{i}" for i in range(count)] or ["cpu" if device == "auto" else device]
 
 
 class _Work:
     """One run: the rows not yet written, and what was counted."""
 
-    def __init__(self, store: Store, options: TranscribeOptions, progress: Progress, engine: Engine, written: Written) -> None:
-        self.store, self.options, self.progress, self.engine, self.written = store, options, progress, engine, written
-        self.maker = Maker.of(engine)
+    def __init__(self, store: Store, options: TranscribeOptions, progress: Progress, hands: Hands, written: Written) -> None:
+        self.store, self.options, self.progress, self.hands, self.written = store, options, progress, hands, written
+        self.maker = hands.maker
         self.summary = TranscribeSummary()
         self.failed: Counter[str] = Counter()
         self.pending: list[dict[str, Any]] = []
+        self.finished = self.gone = 0
+        self.place: tuple[int, int] | None = None
         self.began = self.committed = time.monotonic()
 
-    def run(self, rows: Sequence[Mapping[str, Any]]) -> TranscribeSummary:
-        self.summary.calls = len(rows)
-        done = set() if self.options.redo else self._done(rows)
-        todo = [r for r in rows if r["call_id"] not in done]
-        self.summary.skipped = len(rows) - len(todo)
-        listed = [r["listed_duration_ms"] for r in todo]
-        known = None if None in listed else sum(listed)
-        self.progress.start("transcribe", len(todo), known)
+    def run(self, table: pa.Table) -> TranscribeSummary:
+        self.summary.calls = table.num_rows
+        done = set() if self.options.redo else self._done(table)
+        todo = [i for i, call_id in enumerate(table["call_id"].to_pylist()) if call_id not in done]
+        self.summary.skipped = table.num_rows - len(todo)
+        known = table["listed_duration_ms"].to_pylist()
+        listed = [known[i] for i in todo]
+        self.progress.start("transcribe", len(todo), None if None in listed else sum(listed))
         try:
-            self._all(todo)
+            self._all(table, todo)
             self._flush()
-            self._write_skipped([r for r in rows if r["call_id"] in done])
+            self._write_skipped(done)
         except KeyboardInterrupt:
             with _no_interrupts():
+                self.hands.close()
                 self._flush()
-            raise TranscribeInterrupted(self._finished()) from None
+            raise TranscribeInterrupted(self._summed_up()) from None
         finally:
             self.progress.finish()
-        return self._finished()
+        return self._summed_up()
 
-    def _finished(self) -> TranscribeSummary:
+    def _summed_up(self) -> TranscribeSummary:
         self.summary.failed = dict(sorted(self.failed.items()))
         self.summary.wall_s = time.monotonic() - self.began
         return self.summary
 
-    def _done(self, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    def _done(self, table: pa.Table) -> set[str]:
         """Ids of calls whose row is fine and current."""
-        wanted = {r["call_id"]: r for r in rows}
-        stored = self.store.read("transcripts", ("call_id", "status", *_CURRENT)).to_pylist()
+        wanted = dict(zip(table["call_id"].to_pylist(), range(table.num_rows), strict=True))
+        digests, channels = table["sha256"], table["agent_channel"]
+        current: dict[int | None, dict[str, Any]] = {}
         done = set()
-        for row in stored:
-            call = wanted.get(row["call_id"])
-            if call is not None and row["status"] == "ok":
-                now = identity(call, self.maker, self.options)
+        for batch in self.store.batches("transcripts", ("call_id", "status", *_CURRENT), rows=8192):
+            for row in batch.to_pylist():
+                place = wanted.get(row["call_id"])
+                if place is None or row["status"] != "ok":
+                    continue
+                channel = channels[place].as_py()
+                if channel not in current:
+                    call = {"call_id": "", "sha256": None, "agent_channel": channel}
+                    current[channel] = identity(call, self.maker, self.options)
+                now = current[channel] | {"audio_sha256": digests[place].as_py()}
                 if all(row[c] == now[c] for c in _CURRENT):
                     done.add(row["call_id"])
         return done
 
-    def _all(self, todo: Sequence[Mapping[str, Any]]) -> None:
+    def _all(self, table: pa.Table, todo: Sequence[int]) -> None:
         """First every call that is no copy, then the copies: their text is their original's when all else is the same."""
-        copies = [r for r in todo if r["duplicate_of"]]
-        wanted = {r["duplicate_of"] for r in copies}
-        originals: dict[str, dict[str, Any]] = {}
-        for call in todo:
-            if not call["duplicate_of"]:
-                row = self._one(call)
-                if call["call_id"] in wanted and row["status"] == "ok":
-                    originals[call["call_id"]] = row
-        for missing in self._stored(wanted - set(originals)):
-            originals[missing["call_id"]] = missing
-        for call in copies:
-            self._one(call, originals.get(call["duplicate_of"]))
+        original_of = table["duplicate_of"].to_pylist()
+        copies = [i for i in todo if original_of[i]]
+        copied = set(copies)
+        rest: Sequence[int] = [i for i in todo if i not in copied]
+        if copies:
+            self._perform(_rows(table, rest))
+            self._flush()
+            rest = self._copy(table, copies, original_of)
+        self._perform(_rows(table, rest))
+
+    def _perform(self, calls: Iterator[Call]) -> None:
+        for call, row in self.hands.perform(calls):
+            self._take(call, row)
+
+    def _copy(self, table: pa.Table, copies: Sequence[int], original_of: Sequence[str | None]) -> list[int]:
+        """Rows for copies whose original has one that is current for them; the other copies are left to be heard."""
+        waiting: dict[str, list[int]] = {}
+        for i in copies:
+            waiting.setdefault(str(original_of[i]), []).append(i)
+        left = []
+        for original in self._stored(set(waiting)):
+            for call in _rows(table, waiting.pop(original["call_id"])):
+                now = identity(call, self.maker, self.options)
+                if all(original[c] == now[c] for c in _CURRENT):
+                    self._take(call, original | {"call_id": call["call_id"]})
+                else:
+                    left.append(call["call_id"])
+        places = dict(zip(table["call_id"].to_pylist(), range(table.num_rows), strict=True)) if left else {}
+        return sorted([*(i for group in waiting.values() for i in group), *(places[c] for c in left)])
 
     def _stored(self, ids: set[str]) -> Iterator[dict[str, Any]]:
         """Fine rows of the store with these ids."""
         if not ids:
             return
-        for batch in self.store.batches("transcripts"):
-            for row in batch.to_pylist():
-                if row["call_id"] in ids and row["status"] == "ok":
-                    yield row
+        for batch in self.store.batches("transcripts", rows=256):
+            names, states = batch["call_id"].to_pylist(), batch["status"].to_pylist()
+            chosen = [i for i, (n, s) in enumerate(zip(names, states, strict=True)) if n in ids and s == "ok"]
+            if chosen:
+                yield from batch.take(chosen).to_pylist()
 
-    def _one(self, call: Mapping[str, Any], original: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        now = identity(call, self.maker, self.options)
-        if original is not None and all(original[c] == now[c] for c in _CURRENT):
-            row = dict(original) | {"call_id": call["call_id"]}
-        else:
-            row = self._attempt(call)
+    def _take(self, call: Call, row: dict[str, Any]) -> None:
+        """Count a finished call, and write a part when it is time. Raises StoreError when recordings are gone in a row."""
         failed = row["status"] != "ok"
         if failed:
             self.failed[row["reason"]] += 1
-            self.summary.failures.append((row["call_id"], row["reason"], row["message"]))
+            if len(self.summary.failures) < _TOLD:
+                self.summary.failures.append((row["call_id"], row["reason"], row["message"]))
         else:
             self.summary.transcribed += 1
             self.summary.audio_ms += row["duration_ms"]
+        self.finished += 1
         self.pending.append(row)
         self.progress.advance(1, row.get("duration_ms") or 0, int(failed))
-        if len(self.pending) >= self.options.commit_calls or time.monotonic() - self.committed >= self.options.commit_s:
+        # Parts grow with the run, so that a long one leaves hundreds of them and not tens of thousands.
+        enough = max(self.options.commit_calls, min(_LARGEST_PART, self.finished // 8))
+        if len(self.pending) >= enough or time.monotonic() - self.committed >= self.options.commit_s:
             self._flush()
-        return row
-
-    def _attempt(self, call: Mapping[str, Any]) -> dict[str, Any]:
-        """The call's row, whatever happens: a call that breaks the engine or the memory is a row too."""
-        try:
-            return transcribe_call(call, self.engine, self.options)
-        except CallError as error:
-            return failed_row(call, self.maker, self.options, error)
-        except MemoryError:
-            full = CallError("the machine's memory does not suffice for this recording", code="out_of_memory")
-            return failed_row(call, self.maker, self.options, full)
-        except (
-            ArithmeticError,
-            AssertionError,
-            AttributeError,
-            LookupError,
-            OSError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as fault:
-            reason = f"{type(fault).__name__}: {str(fault).splitlines()[0] if str(fault) else ''}"
-            return failed_row(
-                call, self.maker, self.options, CallError(f"the call could not be processed: {reason}", code="engine")
+        self.gone = self.gone + 1 if failed and call.get("found") and row["reason"] in ("missing_file", "unreadable") else 0
+        if self.gone >= _GONE_IN_A_ROW:
+            self._flush()
+            raise StoreError(
+                f"{self.gone} recordings in a row that were there are gone",
+                where=str(call["path"]),
+                hint="mount their disk again, then run the same command again; what is finished is kept",
+                code="gone",
             )
 
     def _flush(self) -> None:
         if self.pending:
+            self._still_there()
             self.store.append("transcripts", self.pending)
+            self._still_there()
             for row in self.pending:
                 self.written.write(row, self.progress)
         self.pending = []
         self.committed = time.monotonic()
 
-    def _write_skipped(self, skipped: Sequence[Mapping[str, Any]]) -> None:
+    def _still_there(self) -> None:
+        """The store's folder is the one the run began with: a part must not land where a vanished mount leaves a hole."""
+        try:
+            status = self.store.path.stat()
+            place: tuple[int, int] | None = (status.st_dev, status.st_ino)
+        except OSError:
+            place = None
+        if self.place is not None and place != self.place:
+            raise StoreError(
+                "the store's folder is not the one that the run began with, or is gone",
+                where=str(self.store.path),
+                hint="mount its disk again, then run the same command again; what is finished is kept there",
+                code="gone",
+            )
+        self.place = place
+
+    def _write_skipped(self, done: set[str]) -> None:
         """Files asked for now, of calls that were done before."""
-        if self.options.write and skipped:
-            for row in self._stored({r["call_id"] for r in skipped}):
+        if self.options.write and done:
+            for row in self._stored(done):
                 self.written.write(row, self.progress)
+
+
+def _rows(table: pa.Table, places: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Rows of a table by their places, a slice at a time."""
+    for first in range(0, len(places), _SLICE):
+        yield from table.take(places[first : first + _SLICE]).to_pylist()
 
 
 @contextmanager

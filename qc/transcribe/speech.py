@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qc.errors import ModelError
+from qc.progress import beat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,7 @@ def speech_probabilities(samples: np.ndarray, device: str = "cpu") -> np.ndarray
             windows = torch.from_numpy(piece).to(device).unfold(1, _CONTEXT + FRAME, FRAME)
             probabilities, state = network(windows, state)
             out[:, first:last] = probabilities.cpu().numpy()
+            beat()
     return out
 
 

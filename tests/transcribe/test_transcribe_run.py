@@ -18,20 +18,24 @@ from qc.calls import CallOptions, build_calls, save_calls
 from qc.errors import StoreError, UsageError
 from qc.progress import Silent
 from qc.store import Store
+from qc.transcribe.engines import CallKey, Engine, EngineRequest, open_engine
+from qc.transcribe.engines.replay import Replay
 from qc.transcribe.options import TranscribeOptions
+from qc.transcribe.prepare import prepare
 from qc.transcribe.reasons import REASONS, WARNINGS, WHY_NOT_HEARD
 from qc.transcribe.run import TranscribeInterrupted, TranscribeSummary, transcribe
+from qc.transcribe.work import Doors
 from tests.audio.sounds import tone, write_wav
 from tests.transcribe.models import calls_folder, tiny_checkpoint
 
 SAMPLES = Path(__file__).parents[2] / "audio_samples"
 
 
-def run(folder: Path, store: Path, model: Path, **options: Any) -> TranscribeSummary:
+def run(folder: Path, store: Path, model: Path, doors: Doors | None = None, **options: Any) -> TranscribeSummary:
     place = Store(store)
     rows, _ = build_calls(CallOptions((folder,), skip=(store,)))
     save_calls(place, rows)
-    return transcribe(place, TranscribeOptions(model=str(model), device="cpu", **options), Silent(), rows)
+    return transcribe(place, TranscribeOptions(model=str(model), device="cpu", **options), Silent(), rows, doors)
 
 
 def table(store: Path) -> list[dict[str, Any]]:
@@ -145,39 +149,105 @@ def test_a_changed_recording_or_model_is_done_again(tmp_path: Path) -> None:
     assert all("换货" in r["turns"][0]["text"] for r in table(tmp_path / "s"))
 
 
-def test_the_same_bytes_are_heard_once_and_are_two_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_bytes_are_heard_once_and_are_two_rows(tmp_path: Path) -> None:
     folder, model = calls_folder(tmp_path, 1)
     (folder / "copy.wav").write_bytes((folder / "c000.wav").read_bytes())
-    heard = []
-    from qc.transcribe import run as stage
+    prepared = []
 
-    real = stage.transcribe_call
-    monkeypatch.setattr(stage, "transcribe_call", lambda *a: heard.append(a) or real(*a))
-    assert run(folder, tmp_path / "s", model).transcribed == 2
+    def counted(call: Any, *rest: Any) -> Any:
+        prepared.append(call["call_id"])
+        return prepare(call, *rest)
+
+    assert run(folder, tmp_path / "s", model, doors=Doors(prepare=counted)).transcribed == 2
     one, two = table(tmp_path / "s")
-    assert len(heard) == 1
+    assert len(prepared) == 1
     assert one["call_id"] != two["call_id"]
     assert one | {"call_id": ""} == two | {"call_id": ""}
 
 
-def test_a_fault_in_one_call_is_its_row_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, model = calls_folder(tmp_path, 3)
-    from qc.transcribe import run as stage
+def test_a_copy_of_what_was_done_before_is_not_heard(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 1)
+    run(folder, tmp_path / "s", model)
+    for number in range(3):
+        (folder / f"copy{number}.wav").write_bytes((folder / "c000.wav").read_bytes())
 
-    real = stage.transcribe_call
+    def never(*_: Any) -> Any:
+        raise AssertionError("nothing is left to decode")
+
+    summary = run(folder, tmp_path / "s", model, doors=Doors(prepare=never))
+    assert (summary.skipped, summary.transcribed, summary.failed) == (1, 3, {})
+    rows = table(tmp_path / "s")
+    assert all(r | {"call_id": ""} == rows[0] | {"call_id": ""} for r in rows)
+
+
+def test_a_copy_with_the_agent_on_the_other_side_is_heard_for_itself(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 1)
+    (folder / "copy.wav").write_bytes((folder / "c000.wav").read_bytes())
+    text = model.read_text(encoding="utf-8")
+    model.write_text(text + text.replace("c000.wav", "copy.wav"), encoding="utf-8")
+    listed = tmp_path / "calls.csv"
+    listed.write_text("call_id,file,agent_channel\na,c000.wav,left\nb,copy.wav,right\n", encoding="utf-8")
+    place = Store(tmp_path / "s")
+    rows, _ = build_calls(CallOptions((folder,), calls=listed))
+    transcribe(place, TranscribeOptions(model=str(model), device="cpu"), Silent(), rows)
+    one, two = table(tmp_path / "s")
+    assert [t["role"] for t in one["turns"]] == ["agent", "customer", "agent"]
+    assert [t["role"] for t in two["turns"]] == ["customer", "agent", "customer"]
+
+
+def test_a_fault_in_one_call_is_its_row_and_no_more(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 3)
 
     def sometimes(call: Any, *rest: Any) -> Any:
         if call["file"] == "c001.wav":
             raise RuntimeError("cuDNN is out of sorts\nlong trace")
         if call["file"] == "c002.wav":
             raise MemoryError
-        return real(call, *rest)
+        return prepare(call, *rest)
 
-    monkeypatch.setattr(stage, "transcribe_call", sometimes)
-    summary = run(folder, tmp_path / "s", model)
+    summary = run(folder, tmp_path / "s", model, doors=Doors(prepare=sometimes))
     assert summary.failed == {"engine": 1, "out_of_memory": 1}
     assert summary.transcribed == 1
     assert any("cuDNN is out of sorts" in (r["message"] or "") for r in table(tmp_path / "s"))
+
+
+def test_parts_grow_with_the_run(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 60)
+    run(folder, tmp_path / "s", model, commit_calls=1, commit_s=3600.0)
+    assert len(table(tmp_path / "s")) == 60
+    assert 15 <= len(Store(tmp_path / "s").parts("transcripts")) <= 30
+
+
+def test_recordings_that_vanish_stop_the_run_and_it_goes_on_when_they_are_back(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 60)
+    rows, _ = build_calls(CallOptions((folder,)))
+    gone = folder.rename(tmp_path / "gone")
+    options = TranscribeOptions(model=str(model), device="cpu")
+    with pytest.raises(StoreError, match="gone"):
+        transcribe(Store(tmp_path / "s"), options, Silent(), rows)
+    assert {r["reason"] for r in table(tmp_path / "s")} == {"missing_file"}
+    gone.rename(folder)
+    assert transcribe(Store(tmp_path / "s"), options, Silent(), rows).transcribed == 60
+
+
+def test_a_store_that_vanishes_is_not_made_anew_somewhere_else(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 6)
+    rows, _ = build_calls(CallOptions((folder,)))
+    store = Store(tmp_path / "s")
+
+    def vanishing(call: Any, *rest: Any) -> Any:
+        if call["file"] == "c004.wav":
+            store.path.rename(tmp_path / "away")
+        return prepare(call, *rest)
+
+    options = TranscribeOptions(model=str(model), device="cpu", commit_calls=1)
+    with pytest.raises(StoreError, match="gone"):
+        transcribe(store, options, Silent(), rows, Doors(prepare=vanishing))
+    assert not store.path.exists()
+    kept = len(table(tmp_path / "away"))
+    (tmp_path / "away").rename(store.path)
+    assert transcribe(store, options, Silent(), rows).skipped == kept
+    assert len(table(store.path)) == 6
 
 
 def test_a_store_that_cannot_be_written_stops_the_run(tmp_path: Path) -> None:
@@ -188,21 +258,22 @@ def test_a_store_that_cannot_be_written_stops_the_run(tmp_path: Path) -> None:
         transcribe(Store(tmp_path / "s"), TranscribeOptions(model=str(model)), Silent(), rows)
 
 
-def test_an_interrupt_saves_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_saves_what_is_finished(tmp_path: Path) -> None:
     folder, model = calls_folder(tmp_path, 6)
-    from qc.transcribe import run as stage
 
-    real, count = stage.transcribe_call, []
+    class Interrupted(Replay):
+        def hear(self, call: CallKey, windows: Any) -> Any:
+            if call.file == "c003.wav":
+                raise KeyboardInterrupt
+            return super().hear(call, windows)
 
-    def interrupted(*arguments: Any) -> Any:
-        count.append(1)
-        if len(count) == 4:
-            raise KeyboardInterrupt
-        return real(*arguments)
+    def opened(name: str, request: EngineRequest) -> Engine:
+        engine = open_engine(name, request)
+        engine.__class__ = Interrupted
+        return engine
 
-    monkeypatch.setattr(stage, "transcribe_call", interrupted)
     with pytest.raises(TranscribeInterrupted) as caught:
-        run(folder, tmp_path / "s", model)
+        run(folder, tmp_path / "s", model, doors=Doors(open_engine=opened))
     assert caught.value.summary.transcribed == 3
     assert len(table(tmp_path / "s")) == 3
 
@@ -226,7 +297,7 @@ def command(folder: Path, store: Path, model: Path) -> list[str]:
 def started(folder: Path, store: Path, model: Path, parts: int) -> subprocess.Popen[bytes]:
     """A run in a process of its own that has written at least `parts` parts."""
     process = subprocess.Popen(command(folder, store, model), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    for _ in range(1200):
+    for _ in range(12_000):
         if len(Store(store).parts("transcripts")) >= parts or process.poll() is not None:
             break
         time.sleep(0.05)

@@ -70,6 +70,7 @@ class Replay:
 
     name = "replay"
     longest_ms = _MAX_MS
+    knows_calls = True
 
     def __init__(self, model: str, model_sha256: str, turns: dict[str, list[tuple[Span, Heard]]]) -> None:
         self.model, self.model_sha256, self._turns = model, model_sha256, turns

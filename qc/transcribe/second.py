@@ -1,0 +1,106 @@
+"""A second chance for what the guard flags: the same speech, cut otherwise, heard once more.
+
+A recogniser that loops, drifts or runs on does so for the window as a whole; cut in two at its quietest place, or with
+less around it, the same speech mostly comes out well. What the second hearing gives is taken only where it is clearly
+better: unflagged, surely speech, and surer than a first hearing needs to be. All else stays as it was, flag and all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from qc.transcribe.engines import RATE_HZ, Heard, Window
+from qc.transcribe.options import TranscribeOptions
+from qc.transcribe.prepare import Cut, Ready, measured
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_WORTH = frozenset({"loop", "too_long_text", "token_cap", "wrong_script", "prompt_echo", "low_confidence"})
+_SPLIT_MS = 1_600
+_TIGHT_MS = 60
+_FRAME = 512
+_LEAST = 4
+
+Judge = Callable[[Cut, Heard], tuple[str, tuple[str, ...]]]
+"""A cut and what was heard in it, to the text and its flags."""
+
+
+def second_chance(
+    ready: Ready,
+    heard: Sequence[Heard],
+    judge: Judge,
+    hear: Callable[[Sequence[Window]], list[Heard]],
+    options: TranscribeOptions,
+) -> tuple[Ready, list[Heard]]:
+    """The call with its flagged windows heard again where that helps; a window may become two. At most a quarter of a call's
+    windows, and four in any case, get the chance, so that a hopeless recording does not cost double.
+    """
+    flagged = [i for i, (c, h) in enumerate(zip(ready.cuts, heard, strict=True)) if _WORTH & set(judge(c, h)[1])]
+    sure = [i for i in flagged if ready.cuts[i].share >= options.guard.low_share]
+    chosen = sure[: max(_LEAST, len(heard) // 4)]
+    if not chosen:
+        return ready, list(heard)
+    tries = {i: _otherwise(ready.cuts[i], ready.windows[i]) for i in chosen}
+    answers = iter(hear([window for pieces in tries.values() for _, window in pieces]))
+    found: list[tuple[Cut, Window, Heard]] = []
+    for index, (cut, window, first) in enumerate(zip(ready.cuts, ready.windows, heard, strict=True)):
+        pieces = [(c, w, next(answers)) for c, w in tries.get(index, ())]
+        better = [judge(c, h) for c, _, h in pieces]
+        clean = [bool(text) and not flags and _surer(h, options) for (text, flags), (_, _, h) in zip(better, pieces, strict=True)]
+        found += pieces if any(clean) and not _worse(better, clean) else [(cut, window, first)]
+    found.sort(key=lambda one: (one[0].span.start_ms, one[0].span.channel))
+    changed = replace(ready, cuts=tuple(c for c, _, _ in found), windows=tuple(w for _, w, _ in found))
+    return changed, [h for _, _, h in found]
+
+
+def _surer(heard: Heard, options: TranscribeOptions) -> bool:
+    return heard.avg_logprob is None or heard.avg_logprob >= options.guard.doubt_logprob
+
+
+def _worse(judged: Sequence[tuple[str, tuple[str, ...]]], clean: Sequence[bool]) -> bool:
+    """Whether some piece has text that is neither clean nor flagged: unsure text must not slip in beside a good half."""
+    return any(text and not flags and not good for (text, flags), good in zip(judged, clean, strict=True))
+
+
+def _otherwise(cut: Cut, window: Window) -> list[tuple[Cut, Window]]:
+    """The same speech as two windows, apart at its quietest place; a short one as one window with hardly anything around it."""
+    span = cut.span
+    if span.end_ms - span.start_ms < _SPLIT_MS:
+        return [_piece(cut, window, span.start_ms, span.end_ms, _TIGHT_MS, _TIGHT_MS)]
+    middle = _quietest(_part(cut, window, span.start_ms, span.end_ms)) + span.start_ms
+    before, after = span.start_ms - span.hear_from_ms, span.hear_to_ms - span.end_ms
+    return [
+        _piece(cut, window, span.start_ms, middle, before, 0),
+        _piece(cut, window, middle, span.end_ms, 0, after),
+    ]
+
+
+def _quietest(samples: np.ndarray) -> int:
+    """The quietest place in the middle half of float32 [n_samples], ms from its beginning."""
+    import numpy as np
+
+    from qc.audio.levels import frame_dbfs
+
+    levels = frame_dbfs(samples, _FRAME)
+    quarter = levels.size // 4
+    # Two frames together, so that the closure of a stop does not win over a pause.
+    pairs = np.convolve(levels, (0.5, 0.5), mode="same")
+    return (quarter + int(pairs[quarter : levels.size - quarter].argmin())) * _FRAME * 1000 // RATE_HZ
+
+
+def _part(cut: Cut, window: Window, start_ms: int, end_ms: int) -> np.ndarray:
+    """The window's samples from `start_ms` to `end_ms` of the recording."""
+    first = cut.span.hear_from_ms
+    return window.samples[(start_ms - first) * RATE_HZ // 1000 : (end_ms - first) * RATE_HZ // 1000]
+
+
+def _piece(cut: Cut, window: Window, start_ms: int, end_ms: int, before_ms: int, after_ms: int) -> tuple[Cut, Window]:
+    span = cut.span
+    low, high = max(span.hear_from_ms, start_ms - before_ms), min(span.hear_to_ms, end_ms + after_ms)
+    inner = replace(span, start_ms=start_ms, end_ms=end_ms, hear_from_ms=low, hear_to_ms=high)
+    piece = measured(inner, cut.share, _part(cut, window, start_ms, end_ms))
+    heard = _part(cut, window, low, high)
+    return replace(piece, speaker=cut.speaker), Window(heard, span.channel, start_ms, end_ms)

@@ -1,0 +1,258 @@
+"""Bad days: processes that are killed, hang, run out of memory or lose their device; disks that are full or vanish.
+
+Whatever happens, every other call is done, each call that cannot be is a row that says why, and run again the tables are those
+of a run that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qc.audio.decode import DecodeOptions
+from qc.calls import CallOptions, build_calls, save_calls
+from qc.errors import QcError, StoreError
+from qc.progress import Silent
+from qc.store import Store
+from qc.transcribe.options import TranscribeOptions
+from qc.transcribe.run import TranscribeSummary, transcribe
+from qc.transcribe.work import Doors
+from tests.audio.sounds import tone, write_wav
+from tests.transcribe.faults import DYING, KNOWING, PRODUCED
+from tests.transcribe.models import calls_folder, dialogue
+
+posix = pytest.mark.skipif(os.name == "nt", reason="signals and mounts are other things there")
+
+
+def named(folder: Path, names: tuple[str, ...], good: int = 5) -> tuple[Path, Path]:
+    """(folder with good calls and one of each name, their prepared transcripts)."""
+    recordings, model = calls_folder(folder, good)
+    lines = [model.read_text(encoding="utf-8")]
+    for number, name in enumerate(names, 100):
+        write_wav(recordings / name, np.stack([tone(300 + number, 3.2), tone(400, 3.2)]))
+        lines.append(json.dumps({"file": name, "turns": dialogue(number)}, ensure_ascii=False) + "\n")
+    model.write_text("".join(lines), encoding="utf-8")
+    return recordings, model
+
+
+def run(folder: Path, store: Path, model: Path, doors: Doors | None = None, **options: Any) -> TranscribeSummary:
+    rows, _ = build_calls(CallOptions((folder,)))
+    place = Store(store)
+    save_calls(place, rows)
+    return transcribe(place, TranscribeOptions(model=str(model), device="cpu", **options), Silent(), rows, doors)
+
+
+def table(store: Path) -> list[dict[str, Any]]:
+    return Store(store).read("transcripts").to_pylist()
+
+
+def by_file(folder: Path, store: Path) -> dict[str, dict[str, Any]]:
+    names = {r["call_id"]: r["file"] for r in Store(store).read("calls").to_pylist()}
+    return {names[r["call_id"]]: r for r in table(store)}
+
+
+def test_other_processes_give_the_rows_that_this_one_gives(tmp_path: Path) -> None:
+    folder, model = named(tmp_path, ("empty.wav",))
+    (folder / "empty.wav").write_bytes(b"")
+    run(folder, tmp_path / "here", model)
+    summary = run(folder, tmp_path / "crew", model, PRODUCED, workers=1, producers=1)
+    assert summary.failed == {"empty": 1}
+    assert table(tmp_path / "crew") == table(tmp_path / "here")
+
+
+@posix
+def test_what_kills_a_process_twice_is_a_row_and_all_others_are_done(tmp_path: Path) -> None:
+    folder, model = named(tmp_path, ("c001kill.wav", "c002dies.wav", "c003lost.wav", "c003memory.wav", "c004leave.wav"))
+    summary = run(folder, tmp_path / "s", model, PRODUCED, workers=1, producers=1)
+    rows = by_file(folder, tmp_path / "s")
+    assert summary.failed == {"out_of_memory": 1, "worker_died": 3}
+    assert summary.transcribed == 6
+    for name, word in (("c001kill.wav", "SIGKILL"), ("c002dies.wav", "SIGKILL"), ("c003lost.wav", "illegal memory access")):
+        assert rows[name]["reason"] == "worker_died"
+        assert word in rows[name]["message"]
+    assert rows["c004leave.wav"]["status"] == "ok"
+    healed = run(folder, tmp_path / "s", model)
+    assert (healed.skipped, healed.transcribed, healed.failed) == (6, 4, {})
+    run(folder, tmp_path / "quiet", model)
+    assert [r | {"engine": ""} for r in table(tmp_path / "s")] == [r | {"engine": ""} for r in table(tmp_path / "quiet")]
+
+
+@posix
+def test_where_calls_are_prepared_by_the_one_that_hears_the_same_holds(tmp_path: Path) -> None:
+    folder, model = named(tmp_path, ("c001kill.wav", "c002dies.wav"))
+    summary = run(folder, tmp_path / "s", model, KNOWING, workers=1)
+    assert summary.failed == {"worker_died": 2}
+    assert summary.transcribed == 5
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_decoder_that_hangs_is_given_up_and_the_others_go_on(workers: int, tmp_path: Path) -> None:
+    folder, model = named(tmp_path, ("c001hang.wav",))
+    stall = DecodeOptions(stall_s=5.0)
+    summary = run(folder, tmp_path / "s", model, PRODUCED, workers=workers, producers=1, decode=stall)
+    assert summary.failed == {"timeout": 1}
+    assert summary.transcribed == 5
+    healed = run(folder, tmp_path / "s", model)
+    assert (healed.skipped, healed.transcribed) == (5, 1)
+
+
+def test_an_engine_that_never_comes_up_is_one_clear_error(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 2)
+    with pytest.raises(QcError, match="exit code 3"):
+        run(folder, tmp_path / "s", model, DYING, workers=1)
+    assert table(tmp_path / "s") == []
+
+
+# -- kill -9 at random moments --------------------------------------------------------------------------------------
+
+
+def command(folder: Path, store: Path, model: Path) -> list[str]:
+    return [sys.executable, "-m", "qc", "transcribe", str(folder), "--store", str(store), "--model", str(model), "--json"]
+
+
+@posix
+def test_killed_at_twenty_random_moments_the_tables_end_up_the_same(tmp_path: Path) -> None:
+    seed = int(os.environ.get("QC_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 30)
+    sys.stderr.write(f"QC_SEED={seed}\n")
+    chance = random.Random(seed)
+    folder, model = calls_folder(tmp_path, 150)
+    run(folder, tmp_path / "quiet", model)
+    quiet = table(tmp_path / "quiet")
+    kills = in_a_part = rounds = 0
+    store = tmp_path / "s"
+    while kills < 20:
+        process = subprocess.Popen(command(folder, store, model), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if kills % 4 == 3:
+            in_a_part += _wait_for_part(store, process)
+        else:
+            _wait(process, chance.uniform(0.2, 1.5) * _pace())
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+        found = table(store)
+        ids = [r["call_id"] for r in found]
+        assert len(ids) == len(set(ids))
+        assert all(row in quiet for row in found[:: max(1, len(found) // 7)])
+        if len(found) == len(quiet):
+            assert found == quiet
+            shutil.rmtree(store)
+            rounds += 1
+    final = subprocess.run(command(folder, store, model), capture_output=True, check=False)
+    assert final.returncode == 0, final.stderr.decode()
+    assert table(store) == quiet
+    sys.stderr.write(
+        f"{kills} kills, {in_a_part} of them while a part was being written, {rounds} rounds finished between them\n"
+    )
+    assert in_a_part > 0
+
+
+_started: list[float] = []
+
+
+def _pace() -> float:
+    """How long a bare start of the command takes on this machine, in units of 0.5 s: kills fall into the work, wherever it runs."""
+    if not _started:
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", "import pyarrow.parquet, numpy, av, qc.transcribe.run"], check=True)
+        _started.append(max(1.0, (time.monotonic() - began) / 0.5))
+    return _started[0]
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+
+
+def _wait_for_part(store: Path, process: subprocess.Popen[bytes]) -> int:
+    """Until a part is being written; 1 when one was seen."""
+    while process.poll() is None:
+        if any((store / "transcripts").glob(".part-*.tmp")):
+            return 1
+        time.sleep(0.0005)
+    return 0
+
+
+# -- disks ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def mounted(place: Path, *options: str) -> Iterator[Path]:
+    """A small file system of its own at `place`; skips where this user cannot mount one."""
+    place.mkdir(parents=True, exist_ok=True)
+    if sys.platform != "linux" or shutil.which("mount") is None:
+        pytest.skip("needs Linux and mount")
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.skip(f"cannot mount a small file system here: {done.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)
+
+
+def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 40)
+    run(folder, tmp_path / "quiet", model)
+    with mounted(tmp_path / "disk", "size=256k") as disk:
+        (disk / "ballast").write_bytes(b"\0" * 120_000)
+        with pytest.raises(StoreError, match="No space left") as caught:
+            run(folder, disk / "s", model, commit_calls=1, commit_s=0.0)
+        assert caught.value.hint
+        kept = table(disk / "s")
+        assert len(kept) < 40
+        assert not [p for p in (disk / "s").rglob("*") if p.suffix == ".tmp" and p.stat().st_size > 0]
+        (disk / "ballast").unlink()
+        done = subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert run(folder, disk / "s", model).skipped == len(kept)
+        assert table(disk / "s") == table(tmp_path / "quiet")
+
+
+def test_a_disk_that_is_read_only_is_a_clear_error_before_anything_is_heard(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 2)
+    with mounted(tmp_path / "disk", "size=1m") as disk:
+        done = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        with pytest.raises(StoreError) as caught:
+            run(folder, disk / "s", model)
+        assert "Read-only" in caught.value.message or os.strerror(errno.EROFS) in caught.value.message
+
+
+def test_a_mount_that_vanishes_under_the_store_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 12)
+    rows, _ = build_calls(CallOptions((folder,)))
+    disk = tmp_path / "disk"
+    with mounted(disk, "size=8m"):
+        store = Store(disk / "s")
+        save_calls(store, rows)
+        options = TranscribeOptions(model=str(model), device="cpu", commit_calls=1)
+
+        class Vanishing(Silent):
+            seen = 0
+
+            def advance(self, calls: int = 1, audio_ms: int = 0, failed: int = 0) -> None:
+                self.seen += calls
+                if self.seen == 5:
+                    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+        with pytest.raises(StoreError, match="gone"):
+            transcribe(store, replace(options), Vanishing(), rows)
+        assert list(disk.iterdir()) == []
