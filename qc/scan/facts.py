@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -93,12 +94,12 @@ def _fact(name: str, bound: Bound, call: Call) -> Outcome:
     low, high = _share(call, name.removesuffix("_share"))
     if high == 0 and not any(s.role != "system" for s in call.spans):
         return Outcome(Verdict.UNDECIDED, why="no_speech")
-    verdict = within(bound, low, high, scale=1000)
+    verdict = within(bound, low, high)
     return _decided(verdict, call, "unknown_role" if call.has_unknown() else "not_heard")
 
 
-def _share(call: Call, role: str) -> tuple[int, int]:
-    """The least and the greatest share of a role in both sides' speech, in millionths: unheard speech may be none."""
+def _share(call: Call, role: str) -> tuple[Fraction, Fraction]:
+    """The least and the greatest share of a role in both sides' speech, in thousandths: unheard speech may be none."""
     own = own_heard = other = other_heard = unknown = 0
     for span in call.spans:
         length = span.end_ms - span.start_ms
@@ -112,7 +113,7 @@ def _share(call: Call, role: str) -> tuple[int, int]:
             other_heard += length * span.heard
     least = own_heard + other + unknown
     most = own + unknown + other_heard
-    return (own_heard * 1_000_000 // least if least else 0), (-(-(own + unknown) * 1_000_000 // most) if most else 0)
+    return Fraction(own_heard * 1000, least or 1), Fraction((own + unknown) * 1000, most or 1)
 
 
 def listed(condition: Listed, context: Context) -> Outcome:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from statistics import median_low
 
 from qc.packs.conditions import Bound, Level, Repeat, Reply, Speed
@@ -19,7 +20,7 @@ MAX_COMPARED = 500
 FEWEST_FOR_MEDIAN = 3
 
 
-def within(bound: Bound, low: int, high: int | None, scale: int = 1) -> Verdict:
+def within(bound: Bound, low: int | Fraction, high: int | Fraction | None, scale: int = 1) -> Verdict:
     """What a number somewhere in [low, high] (None: no upper end) says of a bound whose value is multiplied by `scale`."""
     value = bound.value * scale
     if bound.op in ("under", "at most"):
@@ -135,6 +136,8 @@ def level(condition: Level, context: Context) -> Outcome:
     outcome = _from_turns(context, condition.who, sorted(fitting, key=lambda t: (t.start_ms, t.number)), condition.times)
     if outcome.verdict is Verdict.MISS and unknown:
         return Outcome(Verdict.UNDECIDED, coverage=outcome.coverage, why="no_level")
+    if outcome.verdict is Verdict.HIT and unknown:
+        return replace(outcome, more=outcome.more or "no_level")
     return outcome
 
 

@@ -174,7 +174,7 @@ def _if_all_known(outcome: Outcome, needs_all: Verdict, more: str) -> Outcome:
     """A verdict that one more place could change is undecided where there may be one."""
     if more and outcome.verdict is needs_all:
         return Outcome(Verdict.UNDECIDED, coverage=outcome.coverage, why=more)
-    return outcome
+    return replace(outcome, more=more or outcome.more) if outcome.verdict is Verdict.HIT else outcome
 
 
 def near(condition: Near, context: Context) -> Outcome:

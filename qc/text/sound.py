@@ -47,7 +47,7 @@ def heard_as(syllable: str, tolerate: tuple[str, ...]) -> str:
 
     The pairs add up: with n/l and r/l, n, l and r are all the same. What comes out need not be a syllable.
     """
-    initial = syllable[:2] if syllable[:2] in ("zh", "ch", "sh") else syllable[:1]
+    initial = syllable[:2] if syllable[:2] in ("zh", "ch", "sh") else syllable[:1].strip("aeo")
     rest = syllable[len(initial) :]
     groups = [set(_INITIALS[pair]) for pair in tolerate if pair in _INITIALS]
     same = {initial}

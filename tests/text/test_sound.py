@@ -31,6 +31,8 @@ def test_readings(char: str, syllables: set[str]) -> None:
         ("huang", "fuan", ("h/f", "an/ang")),
         ("nan", "ran", ("n/l", "r/l")),
         ("chuang", "cuan", ("ch/c", "an/ang")),
+        ("ang", "an", ("an/ang",)),
+        ("en", "eng", ("en/eng",)),
     ],
 )
 def test_what_is_tolerated_is_heard_alike_and_no_more(left: str, right: str, pairs: tuple[str, ...]) -> None:

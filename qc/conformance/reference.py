@@ -1,0 +1,1185 @@
+"""The reference evaluator: what a rule says of a call, as `docs/meaning.md` has it, in plain loops and nothing clever.
+
+It shares no code with `qc.scan`, looks at one rule and one call at a time, keeps nothing and skips nothing. It is far too
+slow to scan with; it is there to be read, and to be what the scanner must equal. What it takes from elsewhere is data: the
+pack as it was read, the normal form of text, the readings of characters, the patterns of entities.
+
+In the code a stretch of time is `[start, end)`, a part of a turn is `[start, end)` characters, times are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from qc.packs.conditions import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Beside,
+    Bound,
+    Column,
+    Condition,
+    Count,
+    Gap,
+    Interruption,
+    Level,
+    Listed,
+    Near,
+    NeverSays,
+    Not,
+    NotNear,
+    Repeat,
+    Reply,
+    Says,
+    Silence,
+    Speed,
+    Term,
+    Then,
+    WholeCall,
+    Window,
+)
+from qc.packs.model import Pack, Rule
+from qc.packs.patterns import compile_pattern
+from qc.text.entities import ENTITIES, parts
+from qc.text.normal import Normal, kind, normal
+from qc.text.sound import readings
+
+HIT, MISS, UNDECIDED, NOT_APPLICABLE = "hit", "miss", "undecided", "not_applicable"
+STRETCH_MS = 2000
+BREATH_MS = 300
+LONGEST_TURN = 20_000
+MOST_PLACES = 100
+MOST_EVIDENCE = 50
+MOST_COMPARED = 500
+FEWEST_FOR_MEDIAN = 3
+NO_TIME_STEP_MS = 1000
+
+
+# -- what is looked at ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Turn:
+    number: int
+    role: str
+    channel: int | None
+    start: int
+    end: int
+    text: str
+    normal: Normal
+    counts: bool
+    """Its words count: no flag, sure enough, no longer than a turn can be."""
+    char_ms: Sequence[int] | None
+    level: float | None
+
+
+@dataclass(frozen=True)
+class Span:
+    role: str
+    channel: int | None
+    start: int
+    end: int
+    heard: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something happens: the evidence of a verdict."""
+
+    start_ms: int
+    end_ms: int
+    role: str
+    turn: int | None = None
+    char_start: int | None = None
+    char_end: int | None = None
+    quote: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A condition's verdict. `window`: what shows that something was not there. `more`: why a hit may not be all of it."""
+
+    verdict: str
+    places: tuple[Place, ...] = ()
+    coverage: float | None = None
+    why: str = ""
+    window: tuple[Place, ...] = ()
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A part of the call beside a place: `[start, end)`, or so many characters of one turn (`chars`)."""
+
+    start: int
+    end: int
+    side: str
+    anchor: Place
+    chars: tuple[int, int] | None = None
+    nowhere: bool = False
+
+
+@dataclass
+class Call:
+    turns: list[Turn]
+    spans: list[Span]
+    timed: bool
+    cut: bool
+    silent: set[str]
+    listed: Mapping[str, str | None]
+    duration: int | None
+    floor: float
+    low: int = field(init=False)
+    high: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        spoken = [s for s in self.spans if s.role != "system"]
+        self.low = min((s.start for s in spoken), default=0)
+        self.high = max((s.end for s in spoken), default=0)
+
+
+def read_call(pack: Pack, row: Mapping[str, Any], listed: Mapping[str, str | None] | None) -> Call:
+    """A row of `transcripts` as the rules see it."""
+    warnings = row.get("warnings") or []
+    said = row.get("turns") or []
+    timed = "no_times" not in warnings and all(t["start_ms"] is not None and t["end_ms"] is not None for t in said)
+    turns = [_turn(pack, t, i, timed) for i, t in enumerate(said)]
+    detected = (row.get("spans") or []) if timed else []
+    lost = [s for s in detected if s.get("why") == "truncated"]
+    if detected:
+        spans = [_span(s) for s in detected]
+        sounds = [_span(s) for s in detected if s not in lost]
+    else:
+        spans = sounds = [Span(t.role, t.channel, t.start, max(t.end, t.start + 1), t.counts) for t in turns]
+    roles = {s.role for s in sounds} | {t.role for t in turns}
+    silent = {"agent", "customer"} - roles
+    if "unknown" in roles or (turns and all(t.channel is None for t in turns)):
+        silent = set()
+    if len(silent) == 2:
+        silent.add("anyone")
+    cut = "truncated" in warnings and not lost
+    duration = row.get("duration_ms") if timed else None
+    return Call(turns, spans, timed, cut, silent, listed or {}, duration, pack.coverage_floor)
+
+
+def _turn(pack: Pack, turn: Mapping[str, Any], index: int, timed: bool) -> Turn:
+    text, sure = turn["text"] or "", turn.get("avg_logprob")
+    unsure = pack.confidence_floor is not None and sure is not None and sure < pack.confidence_floor
+    start = turn["start_ms"] if timed else index * NO_TIME_STEP_MS
+    end = turn["end_ms"] if timed else start + NO_TIME_STEP_MS
+    chars = turn.get("char_ms")
+    return Turn(
+        number=index if turn.get("turn") is None else turn["turn"],
+        role=turn["role"] or "unknown",
+        channel=turn.get("channel"),
+        start=start,
+        end=max(start, end),
+        text=text,
+        normal=normal(text[:LONGEST_TURN]),
+        counts=not turn.get("flags") and not unsure and len(text) <= LONGEST_TURN,
+        char_ms=chars if chars and None not in chars and len(chars) == len(text) else None,
+        level=turn.get("level_dbfs"),
+    )
+
+
+def _span(span: Mapping[str, Any]) -> Span:
+    start = span["start_ms"]
+    return Span(span["role"] or "unknown", span["channel"], start, max(start, span["end_ms"]), bool(span["heard"]))
+
+
+def is_by(role: str, who: str) -> bool:
+    """Certainly by the one meant. Anyone is anyone but tones and prompts."""
+    return role != "system" if who == "anyone" else role == who
+
+
+def may_be_by(role: str, who: str) -> bool:
+    """By the one meant, or by nobody knows whom."""
+    return role == "unknown" or is_by(role, who)
+
+
+# -- finding words ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Match:
+    """`term` in characters `[start, end)` of the normal form of turn `turn` (its index)."""
+
+    turn: int
+    start: int
+    end: int
+    term: Term
+
+
+def matches_of(term: Term, call: Call) -> list[Match]:
+    """Every match of a term in every turn, turn by turn."""
+    return [Match(i, a, b, term) for i, turn in enumerate(call.turns) for a, b in _FINDERS[term.kind](term, turn.normal.text)]
+
+
+def _word(term: Term, text: str) -> Iterator[tuple[int, int]]:
+    form = normal(term.text).text
+    for start in range(len(text) - len(form) + 1):
+        if text[start : start + len(form)] == form and _uncut(text, start, start + len(form)):
+            yield start, start + len(form)
+
+
+def _sound(term: Term, text: str) -> Iterator[tuple[int, int]]:
+    form = normal(term.text).text
+    for start in range(len(text) - len(form) + 1):
+        heard = text[start : start + len(form)]
+        if all(_alike(a, b, term.tolerate) for a, b in zip(form, heard, strict=True)) and _uncut(text, start, start + len(form)):
+            yield start, start + len(form)
+
+
+def _alike(written: str, heard: str, tolerate: Sequence[str]) -> bool:
+    return written == heard or any(_same_syllable(a, b, tolerate) for a in readings(written) for b in readings(heard))
+
+
+def _same_syllable(one: str, other: str, tolerate: Sequence[str]) -> bool:
+    """`other` comes of `one` by swapping what is tolerated, again and again."""
+    reached, new = {one}, [one]
+    while new:
+        syllable = new.pop()
+        for pair in tolerate:
+            for a, b in (pair.split("/"), pair.split("/")[::-1]):
+                if pair in ("an/ang", "en/eng", "in/ing"):
+                    swapped = syllable.removesuffix(a) + b if syllable.endswith(a) else syllable
+                else:
+                    swapped = b + syllable.removeprefix(a) if _initial(syllable) == a else syllable
+                if swapped not in reached:
+                    reached.add(swapped)
+                    new.append(swapped)
+    return other in reached
+
+
+def _initial(syllable: str) -> str:
+    return syllable[:2] if syllable[:2] in ("zh", "ch", "sh") else syllable[:1]
+
+
+def _fuzzy(term: Term, text: str) -> Iterator[tuple[int, int]]:
+    """Parts that are near enough; of those that overlap the most similar, then the first, then the shortest."""
+    form = normal(term.text).text
+    found = []
+    for start in range(len(text)):
+        for end in range(start + 1, min(len(text), start + 2 * len(form)) + 1):
+            if _uncut(text, start, end):
+                unlike = Fraction(distance(form, text[start:end]), max(len(form), end - start))
+                if 1 - unlike >= Fraction(term.percent, 100):
+                    found.append((unlike, start, end))
+    kept: list[tuple[int, int]] = []
+    for _, start, end in sorted(found):
+        if all(end <= a or start >= b for a, b in kept):
+            kept.append((start, end))
+    yield from sorted(kept)
+
+
+def _similar(term: Term, text: str) -> Iterator[tuple[int, int]]:
+    if text and similar(normal(term.text).text, text, term.percent):
+        yield 0, len(text)
+
+
+def _pattern(term: Term, text: str) -> Iterator[tuple[int, int]]:
+    for found in compile_pattern(term.text).finditer(text):
+        if found.end() > found.start():
+            yield found.start(), found.end()
+
+
+def _entity(term: Term, text: str) -> Iterator[tuple[int, int]]:
+    entity = ENTITIES[term.text]
+    for found in compile_pattern(entity.pattern).finditer(text):
+        run = found.group()
+        for a, b in [(0, len(run))] if entity.check is None else parts(run, entity.check):
+            if _uncut(text, found.start() + a, found.start() + b):
+                yield found.start() + a, found.start() + b
+
+
+_FINDERS: dict[str, Callable[[Term, str], Iterable[tuple[int, int]]]] = {
+    "word": _word,
+    "sound": _sound,
+    "fuzzy": _fuzzy,
+    "similar": _similar,
+    "pattern": _pattern,
+    "entity": _entity,
+}
+
+
+def _uncut(text: str, start: int, end: int) -> bool:
+    """No number and no spelled word is cut at either end."""
+    return not (start > 0 and _one_piece(text[start - 1], text[start])) and not (
+        end < len(text) and _one_piece(text[end - 1], text[end])
+    )
+
+
+def _one_piece(left: str, right: str) -> bool:
+    if left == ".":
+        return kind(right) == "d"
+    if right == ".":
+        return kind(left) == "d"
+    return kind(left) == kind(right) and kind(left) in ("d", "l")
+
+
+def distance(one: str, other: str) -> int:
+    """Levenshtein's: the fewest characters to put in, take out or change."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        before, row = row, [i]
+        for j, b in enumerate(other, 1):
+            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b)))
+    return row[-1]
+
+
+def similar(one: str, other: str, percent: int) -> bool:
+    """1 - distance / length of the longer is at least `percent` / 100."""
+    longer = max(len(one), len(other))
+    return longer > 0 and 1 - Fraction(distance(one, other), longer) >= Fraction(percent, 100)
+
+
+def chosen(terms: Sequence[Term], except_: Sequence[Term], call: Call) -> list[Match]:
+    """Matches of any of the terms, those inside a match of `except_` left out; in order of turn, then place, the longest first."""
+    outer = [m for term in except_ for m in matches_of(term, call)]
+    found = [
+        m
+        for term in terms
+        for m in matches_of(term, call)
+        if not any(o.turn == m.turn and o.start <= m.start and m.end <= o.end for o in outer)
+    ]
+    return sorted(found, key=lambda m: (m.turn, m.start, -m.end))
+
+
+def occurrences(found: Iterable[Match]) -> list[Match]:
+    """Where matches overlap the leftmost counts, then the longest."""
+    kept: list[Match] = []
+    for match in sorted(found, key=lambda m: (m.turn, m.start, -m.end)):
+        if all(m.turn != match.turn or m.end <= match.start for m in kept):
+            kept.append(match)
+    return kept
+
+
+def place_of(match: Match, call: Call) -> Place:
+    """A match in the original text, and when it was said: by the characters' times, else by its share of the turn."""
+    turn = call.turns[match.turn]
+    first = min(turn.normal.starts[match.start : match.end])
+    last = max(turn.normal.ends[match.start : match.end])
+    start, end = said_at(turn, first, last)
+    return Place(start, end, turn.role, turn.number, first, last, turn.text[first:last])
+
+
+def said_at(turn: Turn, first: int, last: int) -> tuple[int, int]:
+    """When characters `[first, last)` of a turn were said."""
+    if turn.char_ms is not None:
+        start = turn.char_ms[first]
+        return start, max(start, turn.char_ms[last] if last < len(turn.text) else turn.end)
+    size, length = max(len(turn.text), 1), turn.end - turn.start
+    return turn.start + length * first // size, turn.start + length * last // size
+
+
+# -- what was heard ---------------------------------------------------------------------------------------------
+
+
+def stretch(call: Call, index: int) -> list[int]:
+    """The turns around one that are one stretch: one speaker, nobody between, at most 2 s apart."""
+
+    def joined(i: int) -> bool:
+        return call.turns[i].role == call.turns[i - 1].role and call.turns[i].start - call.turns[i - 1].end <= STRETCH_MS
+
+    first = last = index
+    while first > 0 and joined(first):
+        first -= 1
+    while last + 1 < len(call.turns) and joined(last + 1):
+        last += 1
+    return list(range(first, last + 1))
+
+
+def covered(pieces: Iterable[tuple[int, int]], start: int, end: int) -> int:
+    """Milliseconds of `[start, end)` that lie in at least one of the pieces."""
+    inside = [(max(a, start), min(b, end)) for a, b in pieces if max(a, start) < min(b, end)]
+    edges = sorted({edge for piece in inside for edge in piece})
+    return sum(b - a for a, b in pairwise(edges) if any(x <= a and b <= y for x, y in inside))
+
+
+def coverage(call: Call, who: str, start: int, end: int) -> float | None:
+    """Heard speech over detected speech of `who` and of nobody knows whom; None where there is none."""
+    heard = total = 0
+    for span in call.spans:
+        low, high = max(span.start, start), min(span.end, end)
+        if may_be_by(span.role, who) and low < high:
+            total += high - low
+            if span.heard:
+                bad = [(t.start, t.end) for t in call.turns if not t.counts and (t.channel, t.role) == (span.channel, span.role)]
+                heard += high - low - covered(bad, low, high)
+    return heard / total if total else None
+
+
+def unheard(call: Call, who: str, start: int, end: int) -> bool:
+    """Speech that may be by `who` and gave no text that counts touches `[start, end)`."""
+    pieces = [(s.start, s.end) for s in call.spans if not s.heard and may_be_by(s.role, who)]
+    pieces += [(t.start, t.end) for t in call.turns if not t.counts and may_be_by(t.role, who)]
+    return any(a < end and b > start for a, b in pieces)
+
+
+def not_found(call: Call, who: str, start: int, end: int, *, limited: bool) -> Outcome:
+    """What it means that something was not found in `[start, end)`. `limited`: that is less than the whole call."""
+    if who in call.silent:
+        return Outcome(UNDECIDED, why="no_speech")
+    share = coverage(call, who, start, end)
+    if share is not None and share < call.floor:
+        return Outcome(UNDECIDED, coverage=share, why="not_heard")
+    if call.cut and (not limited or end > call.high):
+        return Outcome(UNDECIDED, coverage=share, why="truncated")
+    window: tuple[Place, ...] = ()
+    if limited and call.timed:
+        first = max(start, call.low)
+        window = (Place(first, max(min(end, call.high), start), who),)
+    return Outcome(MISS, coverage=share, window=window)
+
+
+# -- combining --------------------------------------------------------------------------------------------------
+
+
+def merged(places: Iterable[Place]) -> tuple[Place, ...]:
+    """Each place once, in order of time, then of turn, then of character."""
+    return tuple(sorted(dict.fromkeys(places), key=_order))
+
+
+def _order(place: Place) -> tuple[int, int, int]:
+    return place.start_ms, -1 if place.turn is None else place.turn, place.char_start or 0
+
+
+def kleene(parts: Sequence[Outcome], strong: str, weak: str) -> Outcome:
+    """One `strong` is enough; else one undecided; else `weak`. `all`: miss is strong. `any`: hit is."""
+    verdicts = [part.verdict for part in parts]
+    verdict = strong if strong in verdicts else UNDECIDED if UNDECIDED in verdicts else weak
+    deciding = [part for part in parts if part.verdict == verdict]
+    shown = deciding if verdict != UNDECIDED else [part for part in parts if part.verdict != MISS]
+    return Outcome(
+        verdict,
+        merged(p for part in shown for p in part.places),
+        min((part.coverage for part in deciding if part.coverage is not None), default=None),
+        next((part.why for part in deciding if part.why), ""),
+        merged(p for part in deciding for p in part.window),
+        next((part.more or part.why for part in parts if part.more or part.why), ""),
+    )
+
+
+def all_of(parts: Sequence[Outcome]) -> Outcome:
+    return kleene(parts, MISS, HIT)
+
+
+def any_of(parts: Sequence[Outcome]) -> Outcome:
+    return kleene(parts, HIT, MISS)
+
+
+def opposite(outcome: Outcome) -> Outcome:
+    """What shows the one shows that the other is not so."""
+    if outcome.verdict == HIT:
+        return Outcome(MISS, coverage=outcome.coverage, window=outcome.places)
+    if outcome.verdict == MISS:
+        return Outcome(HIT, outcome.window, outcome.coverage)
+    return outcome
+
+
+def at_least(count: int, parts: Sequence[Outcome]) -> Outcome:
+    hits = [part for part in parts if part.verdict == HIT]
+    undecided = [part for part in parts if part.verdict == UNDECIDED]
+    if len(hits) >= count:
+        return all_of(hits)
+    if len(hits) + len(undecided) >= count:
+        return all_of([*hits, *undecided])
+    return all_of([part for part in parts if part.verdict == MISS])
+
+
+def decide(
+    call: Call, certain: list[Place], doubtful: list[tuple[Place, str]], times: int, order: Callable[[Place], Any] = _order
+) -> Outcome:
+    """From what happens for certain and what happens perhaps: enough, perhaps enough, or not enough."""
+    if len(certain) >= times:
+        more = doubtful[0][1] if doubtful else "truncated" if call.cut else ""
+        return Outcome(HIT, tuple(certain), more=more)
+    if len(certain) + len(doubtful) >= times:
+        return Outcome(UNDECIDED, tuple(sorted([*certain, *(p for p, _ in doubtful)], key=order)), why=doubtful[0][1])
+    return Outcome(UNDECIDED, why="truncated") if call.cut else Outcome(MISS)
+
+
+def compared(bound: Bound, low: Any, high: Any, scale: int = 1) -> str:
+    """A number that lies somewhere from `low` to `high` (None: nobody knows) against a bound."""
+    asked = bound.value * scale
+    holds = {
+        "over": lambda n: n > asked,
+        "at least": lambda n: n >= asked,
+        "under": lambda n: n < asked,
+        "at most": lambda n: n <= asked,
+    }
+    grows = bound.op in ("over", "at least")
+    at_low = holds[bound.op](low)
+    at_high = grows if high is None else holds[bound.op](high)
+    return HIT if at_low and at_high else UNDECIDED if at_low or at_high else MISS
+
+
+# -- conditions -------------------------------------------------------------------------------------------------
+
+
+def evaluate(condition: Condition, call: Call) -> Outcome:
+    """A condition's verdict on the whole call."""
+    return _EVALUATORS[type(condition)](condition, call)
+
+
+def says(condition: Says, call: Call, zone: Zone | None = None) -> Outcome:
+    if isinstance(condition.window, Beside):
+        return beside(condition, call)
+    window = condition.window
+    if window is not None and window.unit == "ms" and not call.timed:
+        return Outcome(UNDECIDED, why="no_times")
+    low, high = window_of(window, condition.who, call)
+    found = placed(condition, call)
+    if zone is not None:
+        found = sorted((f for f in found if lies_in(f[1], zone)), key=lambda f: f[1].start_ms)
+    if window is not None:
+        found = [f for f in found if f[1].end_ms >= low and f[1].start_ms < high]
+    certain = [match for match, _, doubt in found if not doubt]
+    perhaps = [match for match, _, _ in found]
+    doubt = next((doubt for _, _, doubt in found if doubt), "")
+    rest = _rest(condition, call, zone, (low, high))
+    if call.cut and window is not None and window.side == "last":
+        return Outcome(UNDECIDED, shown(certain, call), why="truncated")
+    if enough(condition, certain):
+        return Outcome(HIT, shown(certain, call), more=doubt or rest.why)
+    if enough(condition, perhaps):
+        return Outcome(UNDECIDED, shown(perhaps, call), why=doubt)
+    return rest
+
+
+def _rest(condition: Says, call: Call, zone: Zone | None, window: tuple[int, int]) -> Outcome:
+    """The verdict where the words are not found."""
+    start, end = window
+    if zone is not None:
+        start, end = (zone.start, zone.end) if condition.window is None else (max(start, zone.start), min(end, zone.end))
+        if zone.chars is not None or zone.nowhere:
+            return Outcome(MISS, window=(Place(start, max(start, end), condition.who),))
+    return not_found(call, condition.who, start, end, limited=zone is not None or condition.window is not None)
+
+
+def placed(condition: Says, call: Call) -> list[tuple[Match, Place, str]]:
+    """Matches that count, or may: each with its place and the reason for doubt."""
+    found = []
+    for match in chosen(condition.terms, condition.except_, call):
+        turn = call.turns[match.turn]
+        excuse = excused(condition.unless, match.turn, call)
+        if turn.counts and may_be_by(turn.role, condition.who) and excuse != "yes":
+            found.append((match, place_of(match, call), excuse if is_by(turn.role, condition.who) else "unknown_role"))
+    return found
+
+
+def excused(unless: Sequence[Term], index: int, call: Call) -> str:
+    """`yes` where the turn's stretch says one of `unless`; a reason where that may not have been heard."""
+    if not unless:
+        return ""
+    near = stretch(call, index)
+    if any(m.turn in near and call.turns[m.turn].counts for m in chosen(unless, (), call)):
+        return "yes"
+    last = call.turns[near[-1]]
+    end = last.end + STRETCH_MS
+    if near[-1] + 1 < len(call.turns):
+        end = min(end, max(last.end, call.turns[near[-1] + 1].start))
+    return "unless_not_heard" if unheard(call, last.role, call.turns[near[0]].start, end) else ""
+
+
+def enough(condition: Says, found: Sequence[Match]) -> bool:
+    need = len(condition.terms) if condition.need == -1 else condition.need
+    return len({m.term for m in found}) >= need and len(occurrences(found)) >= condition.times and bool(found)
+
+
+def shown(found: Sequence[Match], call: Call) -> tuple[Place, ...]:
+    return tuple(place_of(match, call) for match in occurrences(found))
+
+
+def window_of(window: Window | None, who: str, call: Call) -> tuple[int, int]:
+    """A window of time; one in turns reaches from the call's edge to the far end of the last of these turns."""
+    if window is None:
+        return call.low, call.high
+    if window.unit == "ms":
+        return (call.low, call.low + window.size) if window.side == "first" else (call.high - window.size, call.high)
+    turns = [t for t in call.turns if is_by(t.role, window.of or who)] or [t for t in call.turns if t.role == "unknown"]
+    if not turns:
+        return call.low, call.high
+    if window.side == "first":
+        return call.low, turns[: window.size][-1].end
+    return turns[-window.size :][0].start, call.high
+
+
+def never_says(condition: NeverSays, call: Call, zone: Zone | None = None) -> Outcome:
+    if isinstance(condition.window, Beside):
+        return beside(condition, call)
+    return opposite(says(Says(condition.terms, condition.who, condition.window, except_=condition.except_), call, zone))
+
+
+def _sounds(call: Call) -> list[Span]:
+    return sorted(call.spans, key=lambda s: (s.start, s.end))
+
+
+def silence(condition: Silence, call: Call) -> Outcome:
+    if not call.timed:
+        return Outcome(UNDECIDED, why="no_times")
+    certain: list[Place] = []
+    doubtful: list[tuple[Place, str]] = []
+    sure = gaps(_sounds(call), condition.longer_than_ms)
+    for gap in sure:
+        start, end, before, after = gap
+        excuse = gap_excused(condition.except_after, start, call)
+        if not (may_be_by(after, condition.before) and may_be_by(before, condition.after)) or excuse == "yes":
+            continue
+        place = Place(start, end, after)
+        if not (is_by(after, condition.before) and is_by(before, condition.after)):
+            doubtful.append((place, "unknown_role"))
+        elif excuse:
+            doubtful.append((place, excuse))
+        else:
+            certain.append(place)
+    for start, end, before, after in gaps([s for s in _sounds(call) if s.heard], condition.longer_than_ms):
+        holds_one = any(start <= a and b <= end for a, b, _, _ in sure)
+        fits = may_be_by(after, condition.before) and may_be_by(before, condition.after)
+        if fits and not holds_one and gap_excused(condition.except_after, start, call) != "yes":
+            doubtful.append((Place(start, end, after), "not_heard"))
+    return decide(call, certain, doubtful, condition.times)
+
+
+def gaps(spans: Sequence[Span], longer_than: int) -> list[tuple[int, int, str, str]]:
+    """(start, end, who spoke last, who speaks next) of each stretch without sound that no tone or prompt borders on."""
+    found = []
+    for i, span in enumerate(spans):
+        before = spans[:i]
+        if not before:
+            continue
+        last = max(before, key=lambda s: s.end)
+        if span.start - last.end > longer_than and "system" not in (last.role, span.role):
+            found.append((last.end, span.start, last.role, span.role))
+    return found
+
+
+def gap_excused(except_after: Sequence[Term], at: int, call: Call) -> str:
+    """`yes` where the last turn of either side that ended by `at` says one of the words (or its stretch does)."""
+    if not except_after:
+        return ""
+    said = {m.turn for m in chosen(except_after, (), call) if call.turns[m.turn].counts}
+    last: dict[str, int] = {}
+    for i, turn in enumerate(call.turns):
+        over = turn.role != "system" and turn.end <= at + BREATH_MS
+        if over and (turn.role not in last or turn.end >= call.turns[last[turn.role]].end):
+            last[turn.role] = i
+    stretches = [stretch(call, index) for index in last.values()]
+    if any(said & set(one) for one in stretches):
+        return "yes"
+    since = min((call.turns[one[0]].start for one in stretches), default=0)
+    return "unless_not_heard" if unheard(call, "anyone", since, at) else ""
+
+
+def interruption(condition: Interruption, call: Call) -> Outcome:
+    if not call.timed:
+        return Outcome(UNDECIDED, why="no_times")
+    certain: list[Place] = []
+    doubtful: list[tuple[Place, str]] = []
+    speech = pieces(_sounds(call))
+    for i, by in enumerate(speech):
+        if not may_be_by(by.role, condition.by):
+            continue
+        overlaps = []
+        for other in speech[:i]:
+            end = min(by.end, other.end)
+            two = other.role != "system" and (other.role != by.role or by.role == "unknown")
+            if two and by.start - other.start >= condition.after_ms and end > by.start and end - by.start >= condition.overlap_ms:
+                overlaps.append((by.heard and other.heard, end))
+        if not overlaps:
+            continue
+        heard, end = max(overlaps)
+        place = interrupting(by, end, call)
+        if not heard:
+            doubtful.append((place, "not_heard"))
+        elif not is_by(by.role, condition.by):
+            doubtful.append((place, "unknown_role"))
+        else:
+            certain.append(place)
+    mixed = any(s.role == "unknown" for s in call.spans) and len({s.channel for s in call.spans}) == 1
+    if mixed and not certain and not doubtful:
+        return Outcome(UNDECIDED, why="unknown_role")
+    return decide(call, certain, doubtful, condition.times)
+
+
+def pieces(spans: Sequence[Span]) -> list[Span]:
+    """Speech of each channel and role; a pause of a breath ends none. In order of the first span of each."""
+    found: list[Span] = []
+    for span in spans:
+        same = [i for i, p in enumerate(found) if (p.channel, p.role) == (span.channel, span.role)]
+        if same and span.start - found[same[-1]].end <= BREATH_MS:
+            old = found[same[-1]]
+            found[same[-1]] = replace(old, end=max(old.end, span.end), heard=old.heard and span.heard)
+        else:
+            found.append(span)
+    return found
+
+
+def interrupting(by: Span, end: int, call: Call) -> Place:
+    """The overlap, with the turn that breaks in: the last one of that speaker that began before the overlap's end."""
+    own = sorted((t for t in call.turns if t.counts and (t.role, t.channel) == (by.role, by.channel)), key=lambda t: t.start)
+    begun = [t for t in own if t.start < end]
+    if not begun or begun[-1].end <= by.start:
+        return Place(by.start, end, by.role)
+    return Place(by.start, end, by.role, begun[-1].number, 0, len(begun[-1].text), begun[-1].text)
+
+
+def whole_turn(turn: Turn) -> Place:
+    return Place(turn.start, turn.end, turn.role, turn.number, 0, len(turn.text), turn.text)
+
+
+def by_turns(call: Call, who: str, turns: Sequence[Turn], times: int) -> Outcome:
+    """The verdict from whole turns: where they are too few, what was not heard may be more of them."""
+    certain = [whole_turn(t) for t in turns if is_by(t.role, who)]
+    doubtful = [(whole_turn(t), "unknown_role") for t in turns if not is_by(t.role, who)]
+    outcome = decide(call, certain, doubtful, times)
+    rest = not_found(call, who, call.low, call.high, limited=False)
+    if outcome.verdict == MISS:
+        return rest
+    if outcome.verdict == HIT and not outcome.more:
+        return replace(outcome, more=rest.why)
+    return outcome
+
+
+def repeat(condition: Repeat, call: Call) -> Outcome:
+    fitting = []
+    for role in dict.fromkeys(t.role for t in call.turns if may_be_by(t.role, condition.who)):
+        own = [t for t in call.turns if t.role == role and t.counts and len(t.normal.text) >= condition.characters]
+        said: list[int] = []
+        for i, turn in enumerate(own):
+            text = turn.normal.text[:MOST_COMPARED]
+            before = range(max(0, i - condition.look_back), i)
+            like = [j for j in before if similar(text, own[j].normal.text[:MOST_COMPARED], condition.percent)]
+            said.append(1 + max((said[j] for j in like), default=0))
+            if said[i] >= condition.times:
+                fitting.append(turn)
+    return by_turns(call, condition.who, sorted(fitting, key=lambda t: (t.start, t.number)), 1)
+
+
+def characters(turn: Turn) -> int:
+    return len(turn.normal.text.replace(" ", ""))
+
+
+def paced(turns: Sequence[Turn], pace: Bound) -> str:
+    """Characters a minute, exactly."""
+    rate = Fraction(60_000 * sum(map(characters, turns)), sum(t.end - t.start for t in turns))
+    return compared(pace, rate, rate)
+
+
+def speed(condition: Speed, call: Call) -> Outcome:
+    if not call.timed:
+        return Outcome(UNDECIDED, why="no_times")
+    turns = [
+        t
+        for t in call.turns
+        if t.counts and may_be_by(t.role, condition.who) and characters(t) >= condition.characters and t.end > t.start
+    ]
+    if condition.per == "turn":
+        return by_turns(call, condition.who, [t for t in turns if paced([t], condition.pace) == HIT], condition.times)
+    rest = not_found(call, condition.who, call.low, call.high, limited=False)
+    if rest.verdict == UNDECIDED or not turns:
+        return rest
+    if any(not is_by(t.role, condition.who) for t in turns):
+        return Outcome(UNDECIDED, why="unknown_role")
+    verdict = paced(turns, condition.pace)
+    place = (Place(turns[0].start, max(t.end for t in turns), condition.who),)
+    return Outcome(verdict, place if verdict == HIT else (), rest.coverage, window=place)
+
+
+def level(condition: Level, call: Call) -> Outcome:
+    fitting: list[Turn] = []
+    unknown = False
+    for role in dict.fromkeys(t.role for t in call.turns if may_be_by(t.role, condition.who)):
+        own = [t for t in call.turns if t.role == role]
+        loud = [(t, round(t.level * 10)) for t in own if t.level is not None]
+        unknown = unknown or len(loud) < len(own)
+        zero = 0
+        if condition.what == "rise" and loud:
+            if len(loud) < FEWEST_FOR_MEDIAN:
+                unknown = True
+                continue
+            zero = sorted(tenths for _, tenths in loud)[(len(loud) - 1) // 2]
+        fitting += [t for t, tenths in loud if compared(condition.bound, tenths - zero, tenths - zero) == HIT]
+    outcome = by_turns(call, condition.who, sorted(fitting, key=lambda t: (t.start, t.number)), condition.times)
+    if unknown and outcome.verdict == MISS:
+        return Outcome(UNDECIDED, coverage=outcome.coverage, why="no_level")
+    if unknown and outcome.verdict == HIT:
+        return replace(outcome, more=outcome.more or "no_level")
+    return outcome
+
+
+def reply(condition: Reply, call: Call) -> Outcome:
+    if not call.timed:
+        return Outcome(UNDECIDED, why="no_times")
+    certain: list[Place] = []
+    doubtful: list[tuple[Place, str]] = []
+    waiting, since, doubt = False, 0, ""
+    for span in _sounds(call):
+        if span.role == "system":
+            continue
+        unsure = "unknown_role" if span.role == "unknown" else "" if span.heard else "not_heard"
+        if waiting and may_be_by(span.role, condition.by) and span.start - since > condition.longer_than_ms:
+            place = Place(since, span.start, condition.by)
+            if doubt or unsure:
+                doubtful.append((place, doubt or unsure))
+            else:
+                certain.append(place)
+        if span.role == condition.by and not unsure:
+            waiting = False
+        elif span.role != condition.by or waiting:
+            since = max(span.end, since) if waiting else span.end
+            waiting, doubt = True, unsure
+    return decide(call, certain, doubtful, condition.times)
+
+
+def fact(verdict: str, call: Call, why: str, share: float | None = None) -> Outcome:
+    """A verdict about the whole call: the call shows it."""
+    if verdict == UNDECIDED:
+        return Outcome(UNDECIDED, coverage=share, why=why)
+    whole = (Place(call.low, call.high, "anyone"),) if call.timed else ()
+    return Outcome(verdict, whole if verdict == HIT else (), share, window=whole)
+
+
+def count(condition: Count, call: Call) -> Outcome:
+    if condition.hits is not None:
+        found = evaluate(condition.hits, call)
+        size = len(found.places) if found.verdict == HIT else 0
+        open_ended = found.verdict == UNDECIDED or bool(found.more)
+        verdict = compared(condition.bound, size, None if open_ended else size)
+        if verdict == HIT and size:
+            return Outcome(HIT, found.places, found.coverage)
+        return fact(verdict, call, found.why or found.more, found.coverage)
+    perhaps = [t for t in call.turns if t.role != "system" and may_be_by(t.role, condition.who)]
+    sure = [t for t in perhaps if t.counts and is_by(t.role, condition.who)]
+    low = high = len(sure)
+    if condition.what == "turns":
+        high = len(perhaps)
+        known = True
+    else:
+        roles = [t.role for t in sure if t.role != "unknown"]
+        low = high = sum(a != b for a, b in pairwise(roles))
+        known = len(roles) == len(perhaps)
+    rest = not_found(call, condition.who, call.low, call.high, limited=False)
+    verdict = compared(condition.bound, low, high if known and not rest.why else None)
+    return fact(verdict, call, rest.why or "unknown_role", rest.coverage)
+
+
+def whole_call(condition: WholeCall, call: Call) -> Outcome:
+    outcomes = [call_fact(name, bound, call) for name, bound in condition.facts]
+    if condition.ended_by:
+        ended = (call.listed.get("hangup") or "").strip()
+        outcomes.append(fact(UNDECIDED if not ended else HIT if ended == condition.ended_by else MISS, call, "not_listed"))
+    return all_of(outcomes)
+
+
+def call_fact(name: str, bound: Bound, call: Call) -> Outcome:
+    if not call.timed:
+        return Outcome(UNDECIDED, why="no_times")
+    if name in ("duration", "after_last_turn") and call.duration is None:
+        return Outcome(UNDECIDED, why="no_duration")
+    if name == "duration":
+        return fact(compared(bound, call.duration, None if call.cut else call.duration), call, "truncated")
+    if call.cut:
+        return Outcome(UNDECIDED, why="truncated")
+    spoken = [s for s in call.spans if s.role != "system"]
+    if name == "after_last_turn":
+        assert call.duration is not None
+        low = max(0, call.duration - call.high)
+        high = max(low, call.duration - max((s.end for s in spoken if s.heard), default=0))
+        return fact(compared(bound, low, high), call, "not_heard")
+    if not spoken:
+        return Outcome(UNDECIDED, why="no_speech")
+    role = name.removesuffix("_share")
+
+    def length(chosen: Iterable[Span]) -> int:
+        return sum(s.end - s.start for s in chosen)
+
+    own, unknown = [s for s in spoken if s.role == role], [s for s in spoken if s.role == "unknown"]
+    other = [s for s in spoken if s.role not in (role, "unknown")]
+    own_heard, other_heard = length(s for s in own if s.heard), length(s for s in other if s.heard)
+    least = Fraction(own_heard, (own_heard + length(other) + length(unknown)) or 1)
+    most_of = length(own) + length(unknown)
+    most = Fraction(most_of, (most_of + other_heard) or 1)
+    verdict = compared(bound, least * 1000, most * 1000)
+    return fact(verdict, call, "unknown_role" if unknown else "not_heard")
+
+
+def listed(condition: Listed, call: Call) -> Outcome:
+    return all_of([fact(cell(column, call), call, "not_listed") for column in condition.columns])
+
+
+def cell(column: Column, call: Call) -> str:
+    if column.name not in call.listed:
+        return UNDECIDED
+    value = (call.listed[column.name] or "").strip()
+    if column.op in ("missing", "given"):
+        return HIT if bool(value) == (column.op == "given") else MISS
+    if not value:
+        return UNDECIDED
+    if column.op == "is":
+        return HIT if value in column.values else MISS
+    try:
+        number = Decimal(value) if len(value) < 30 else Decimal("NaN")
+    except InvalidOperation:
+        return UNDECIDED
+    if not number.is_finite():
+        return UNDECIDED
+    asked = Decimal(column.number)
+    holds = {"over": number > asked, "under": number < asked, "at least": number >= asked, "at most": number <= asked}
+    return HIT if holds[column.op] else MISS
+
+
+# -- beside one another -----------------------------------------------------------------------------------------
+
+
+def zone_of(anchor: Place, side: str, gap: Gap | None, who: str, call: Call) -> Zone:
+    """The part of the call before, after or around a place."""
+    low, high = min(call.low, anchor.start_ms), max(call.high, anchor.end_ms) + 1
+    if gap is not None and gap.unit == "chars":
+        return chars_zone(anchor, side, gap.size, call)
+    if gap is None:
+        start, end = low, high
+    elif gap.unit == "ms":
+        start, end = anchor.start_ms - gap.size, anchor.end_ms + gap.size
+    else:
+        here = next((i for i, t in enumerate(call.turns) if t.number == anchor.turn), None) if anchor.turn is not None else None
+        own = [(i, t) for i, t in enumerate(call.turns) if is_by(t.role, who)]
+        before = [t for i, t in own if (i < here if here is not None else t.start <= anchor.start_ms)]
+        after = [t for i, t in own if (i > here if here is not None else t.start >= anchor.end_ms)]
+        start = before[-gap.size].start if len(before) >= gap.size else low
+        end = after[gap.size - 1].end if len(after) >= gap.size else high
+    if side == "after":
+        start = anchor.end_ms
+    if side == "before":
+        end = anchor.start_ms
+    return Zone(start, max(start, end), side, anchor)
+
+
+def chars_zone(anchor: Place, side: str, size: int, call: Call) -> Zone:
+    """At most `size` characters of the normal form lie between the place and what is in its zone."""
+    turn = next((t for t in call.turns if anchor.turn is not None and t.number == anchor.turn), None)
+    if turn is None or anchor.char_start is None or anchor.char_end is None:
+        return Zone(anchor.end_ms, anchor.end_ms, side, anchor, nowhere=True)
+    form = turn.normal
+    before = [i for i, start in enumerate(form.starts) if start < anchor.char_start]
+    after = [i for i, start in enumerate(form.starts) if start >= anchor.char_end]
+    low = form.ends[before[-size - 1]] if len(before) > size else 0
+    high = form.starts[after[size]] if len(after) > size else len(turn.text)
+    start, end = said_at(turn, low, high)
+    return Zone(start, end, side, anchor, chars=(low, high))
+
+
+def lies_in(place: Place, zone: Zone) -> bool:
+    """After: begins in the zone. Before: ends in it. Around: touches it. The anchor's own words are not beside it."""
+    start, end, anchor = place.start_ms, place.end_ms, zone.anchor
+    timely = {
+        "after": zone.start <= start < zone.end,
+        "before": zone.start < end <= zone.end,
+        "around": start < zone.end and end > zone.start,
+    }[zone.side]
+    same_turn = place.turn is not None and place.turn == anchor.turn
+    if zone.nowhere or (zone.chars is not None and not same_turn):
+        return False
+    if not same_turn or place.char_start is None or place.char_end is None or anchor.char_start is None:
+        return timely
+    after, before = place.char_start >= (anchor.char_end or 0), place.char_end <= anchor.char_start
+    if not {"after": after, "before": before, "around": after or before}[zone.side]:
+        return False
+    return timely if zone.chars is None else place.char_start <= zone.chars[1] and place.char_end >= zone.chars[0]
+
+
+def inside(condition: Condition, zone: Zone, call: Call) -> Outcome:
+    """A condition's verdict in a zone. Words ask what was heard there; of others a place must lie there."""
+    if isinstance(condition, AnyOf):
+        return any_of([inside(part, zone, call) for part in condition.parts])
+    if isinstance(condition, Says) and not isinstance(condition.window, Beside):
+        return says(condition, call, zone)
+    if isinstance(condition, NeverSays) and not isinstance(condition.window, Beside):
+        return never_says(condition, call, zone)
+    outcome = evaluate(condition, call)
+    if outcome.verdict != HIT:
+        return outcome
+    held = tuple(place for place in outcome.places if lies_in(place, zone))
+    if held:
+        return replace(outcome, places=held)
+    return Outcome(UNDECIDED, why=outcome.more) if outcome.more else Outcome(MISS)
+
+
+def _by(condition: Condition) -> str:
+    return str(getattr(condition, "who", "anyone"))
+
+
+def bare(outcome: Outcome) -> Outcome:
+    return replace(outcome, places=(), window=())
+
+
+def with_place(outcome: Outcome, place: Place) -> Outcome:
+    return outcome if outcome.verdict == MISS else replace(outcome, places=(place, *outcome.places))
+
+
+def if_all_known(outcome: Outcome, needs_all: str, more: str) -> Outcome:
+    """There may be another place (`more`): then no verdict holds that it could change."""
+    if more and outcome.verdict == needs_all:
+        return Outcome(UNDECIDED, coverage=outcome.coverage, why=more)
+    return replace(outcome, more=more or outcome.more) if outcome.verdict == HIT else outcome
+
+
+def beside(condition: Says | NeverSays, call: Call) -> Outcome:
+    window = condition.window
+    assert isinstance(window, Beside)
+    if window.gap is not None and window.gap.unit == "ms" and not call.timed:
+        return Outcome(UNDECIDED, why="no_times")
+    anchors = evaluate(window.anchor, call)
+    if anchors.verdict != HIT:
+        return bare(anchors)
+    places, more = anchors.places, anchors.more
+    if isinstance(window.which, int):
+        if more:
+            return Outcome(UNDECIDED, why=more)
+        if window.which > len(places):
+            return Outcome(MISS)
+        places = (places[window.which - 1 if window.which > 0 else -1],)
+    elif len(places) > MOST_PLACES:
+        places, more = places[:MOST_PLACES], "too_many"
+    alone = replace(condition, window=None)
+    outcomes = [
+        with_place(inside(alone, zone_of(place, window.side, window.gap, condition.who, call), call), place) for place in places
+    ]
+    if window.which == "every":
+        return if_all_known(all_of(outcomes), HIT, more)
+    return if_all_known(any_of(outcomes), MISS, more)
+
+
+def near(condition: Near, call: Call) -> Outcome:
+    return around(condition, call, lambda outcome: outcome)
+
+
+def not_near(condition: NotNear, call: Call) -> Outcome:
+    return around(condition, call, lambda outcome: replace(opposite(outcome), places=()))
+
+
+def around(condition: Near | NotNear, call: Call, turned: Callable[[Outcome], Outcome]) -> Outcome:
+    if condition.gap.unit == "ms" and not call.timed:
+        return Outcome(UNDECIDED, why="no_times")
+    first = evaluate(condition.first, call)
+    if first.verdict == MISS:
+        return bare(first)
+    if first.verdict == UNDECIDED:
+        second = evaluate(condition.second, call)
+        return bare(second) if isinstance(condition, Near) and second.verdict == MISS else first
+    more = "too_many" if len(first.places) > MOST_PLACES else first.more
+    outcomes = []
+    for place in first.places[:MOST_PLACES]:
+        zone = zone_of(place, "around", condition.gap, _by(condition.second), call)
+        outcomes.append(with_place(turned(inside(condition.second, zone, call)), place))
+    return if_all_known(any_of(outcomes), MISS, more)
+
+
+def then(condition: Then, call: Call) -> Outcome:
+    if not call.timed and any(step.gap is not None and step.gap.unit == "ms" for step in condition.steps):
+        return Outcome(UNDECIDED, why="no_times")
+    alone = [evaluate(step.condition, call) for step in condition.steps]
+    for outcome in alone:
+        if outcome.verdict == MISS:
+            return bare(outcome)
+    if alone[0].verdict == UNDECIDED:
+        return alone[0]
+    chains: list[tuple[Place, ...]] = [(place,) for place in alone[0].places]
+    doubt = alone[0].more
+    for step in condition.steps[1:]:
+        if len(chains) > MOST_PLACES:
+            chains, doubt = chains[:MOST_PLACES], doubt or "too_many"
+        longer: dict[Place, tuple[Place, ...]] = {}
+        for chain in chains:
+            outcome = inside(step.condition, zone_of(chain[-1], "after", step.gap, _by(step.condition), call), call)
+            if outcome.verdict == HIT:
+                for place in outcome.places:
+                    longer.setdefault(place, (*chain, place))
+            doubt = doubt or (outcome.why if outcome.verdict == UNDECIDED else outcome.more)
+        chains = list(longer.values())
+    if chains:
+        return Outcome(HIT, merged(place for chain in chains[:MOST_PLACES] for place in chain), more=doubt)
+    return Outcome(UNDECIDED, why=doubt) if doubt else Outcome(MISS)
+
+
+_EVALUATORS: dict[type, Callable[[Any, Call], Outcome]] = {
+    Says: says,
+    NeverSays: never_says,
+    Silence: silence,
+    Interruption: interruption,
+    AllOf: lambda c, call: all_of([evaluate(part, call) for part in c.parts]),
+    AnyOf: lambda c, call: any_of([evaluate(part, call) for part in c.parts]),
+    Not: lambda c, call: opposite(evaluate(c.part, call)),
+    AtLeast: lambda c, call: at_least(c.count, [evaluate(part, call) for part in c.parts]),
+    Near: near,
+    NotNear: not_near,
+    Then: then,
+    Repeat: repeat,
+    Count: count,
+    Reply: reply,
+    Speed: speed,
+    Level: level,
+    WholeCall: whole_call,
+    Listed: listed,
+}
+
+
+# -- rules ------------------------------------------------------------------------------------------------------
+
+
+def finding(rule: Rule, pack: Pack, row: Mapping[str, Any], listed: Mapping[str, str | None] | None = None) -> dict[str, Any]:
+    """What a rule says of a call: rule, verdict, severity, count, coverage, why, evidence, as in `findings.verdicts`.
+
+    `row`: of `transcripts`, of a call that was transcribed. `listed`: the call list's columns and cells, None where there is none.
+    """
+    call = read_call(pack, row, listed)
+    applies, why = applicable(rule, call)
+    outcome = evaluate(rule.when, call) if applies != "no" else Outcome(NOT_APPLICABLE, why=why)
+    if applies == "unknown" and outcome.verdict == HIT:
+        outcome = replace(outcome, verdict=UNDECIDED, why=why)
+    return {
+        "rule": rule.id,
+        "verdict": outcome.verdict,
+        "severity": rule.severity,
+        "count": counted(rule, outcome) if outcome.verdict == HIT else 0,
+        "coverage": outcome.coverage,
+        "why": outcome.why if outcome.verdict in (UNDECIDED, NOT_APPLICABLE) else None,
+        "evidence": [place.__dict__ for place in outcome.places[:MOST_EVIDENCE]] if outcome.verdict != MISS else [],
+    }
+
+
+def findings(pack: Pack, row: Mapping[str, Any], listed: Mapping[str, str | None] | None = None) -> list[dict[str, Any]]:
+    """Every rule's finding on a call, misses included, in the pack's order."""
+    return [finding(rule, pack, row, listed) for rule in pack.rules]
+
+
+def counted(rule: Rule, outcome: Outcome) -> int:
+    """Once a call; with `once_per` again for what starts so much later than what counted last."""
+    if rule.once_per_ms is None or not outcome.places:
+        return 1
+    starts: list[int] = []
+    for place in outcome.places:
+        if not starts or place.start_ms - starts[-1] >= rule.once_per_ms:
+            starts.append(place.start_ms)
+    return len(starts)
+
+
+def applicable(rule: Rule, call: Call) -> tuple[str, str]:
+    """`yes`, `no` or `unknown`, by the call list and the day of the call; and why."""
+    unknown = False
+    for column, values in rule.applies_to:
+        value = call.listed.get(column)
+        if value is not None and value.strip() not in values:
+            return "no", "applies_to"
+        unknown = unknown or value is None
+    if rule.valid_from or rule.valid_until:
+        day = (call.listed.get("started_at") or "")[:10]
+        if day and ((rule.valid_from and day < rule.valid_from) or (rule.valid_until and day > rule.valid_until)):
+            return "no", "not_valid"
+        unknown = unknown or not day
+    return ("unknown", "applies_unknown") if unknown else ("yes", "")
