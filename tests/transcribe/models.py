@@ -25,24 +25,34 @@ DIMS = {
 }
 
 
+ENGLISH = DIMS | {"n_vocab": 51_864, "n_audio_ctx": 300, "n_text_layer": 3}
+LARGE = DIMS | {"n_vocab": 51_866, "n_mels": 128, "n_audio_ctx": 400, "n_audio_layer": 2, "n_text_layer": 1, "n_text_head": 4}
+"""Shapes like those of the `.en` models and of large-v3: other vocabularies, filter banks and numbers of heads."""
+
+
 @cache
-def _weights() -> dict[str, Any]:
+def _weights(sizes: tuple[tuple[str, int], ...]) -> dict[str, Any]:
     import torch
     from whisper.model import ModelDimensions, Whisper
 
     torch.manual_seed(0)
-    model = Whisper(ModelDimensions(**DIMS))
+    model = Whisper(ModelDimensions(**dict(sizes)))
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.2)
     return model.state_dict()
 
 
-def tiny_checkpoint(folder: Path) -> Path:
-    """An openai-whisper checkpoint of random weights, 10 s windows, 2 MB."""
+def weights(dims: dict[str, int] | None = None) -> dict[str, Any]:
+    """openai-whisper's state dict of random weights, the same ones each time."""
+    return _weights(tuple((dims or DIMS).items()))
+
+
+def tiny_checkpoint(folder: Path, dims: dict[str, int] | None = None) -> Path:
+    """An openai-whisper checkpoint of random weights, by default with 10 s windows, 7 MB."""
     import torch
 
     path = folder / "tiny.pt"
-    torch.save({"dims": DIMS, "model_state_dict": _weights()}, path)
+    torch.save({"dims": dims or DIMS, "model_state_dict": weights(dims)}, path)
     return path
 
 

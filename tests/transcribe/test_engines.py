@@ -1,11 +1,9 @@
-"""The contract of every engine, and Whisper's parity with openai-whisper's own decoding."""
+"""The contract of every engine, and what the replay engine refuses."""
 
 from __future__ import annotations
 
 import json
-import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ import pytest
 from qc.audio import decode
 from qc.errors import CallError, ModelError, UsageError
 from qc.transcribe.engines import ENGINES, CallKey, Engine, EngineRequest, Window, open_engine
-from tests.transcribe.models import DIMS, dialogue, tiny_checkpoint
+from tests.transcribe.models import dialogue, tiny_checkpoint
 
 SAMPLES = Path(__file__).parents[2] / "audio_samples"
 CALL = CallKey("c1", "c1.wav", "00")
@@ -54,81 +52,9 @@ def test_an_unknown_engine_is_refused() -> None:
         open_engine("parrot", EngineRequest("x"))
 
 
-def test_whisper_decodes_what_openai_whisper_decodes(tmp_path: Path) -> None:
-    import torch
-    import whisper
-    from whisper.audio import log_mel_spectrogram, pad_or_trim
-
-    path = tiny_checkpoint(tmp_path)
-    engine = open_engine("whisper", EngineRequest(str(path), device="cpu", batch=3))
-    oracle = whisper.load_model(str(path), device="cpu")
-    for window, heard in zip(windows(), engine.hear(CALL, windows()), strict=True):
-        mel = log_mel_spectrogram(torch.from_numpy(pad_or_trim(window.samples, DIMS["n_audio_ctx"] * 320)), DIMS["n_mels"])
-        options = whisper.DecodingOptions(
-            language="zh",
-            task="transcribe",
-            prompt="以下是普通话的句子。",
-            without_timestamps=True,
-            fp16=False,
-            sample_len=-(-8 * window.speech_ms // 1000) + 16,
-        )
-        with torch.inference_mode():
-            expected = whisper.decode(oracle, mel, options)
-        assert heard.text == expected.text.replace("\ufffd", "").strip()
-        assert heard.avg_logprob == pytest.approx(expected.avg_logprob, abs=1e-3)
-        assert heard.no_speech_prob == pytest.approx(expected.no_speech_prob, rel=1e-2)
-
-
 def test_a_language_the_model_does_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         open_engine("whisper", EngineRequest(str(tiny_checkpoint(tmp_path)), language="klingon", device="cpu"))
-
-
-class _Bomb:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (Path("exploded"),))
-
-
-@pytest.mark.parametrize("kind", ["bomb", "text", "empty", "no_dims", "wrong_dims", "huge_dims", "wrong_weights"])
-def test_a_strangers_checkpoint_is_refused_and_never_run(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "model.pt"
-    good = torch.load(tiny_checkpoint(tmp_path), weights_only=True)
-    if kind == "bomb":
-        path.write_bytes(pickle.dumps({"dims": _Bomb(), "model_state_dict": {}}))
-    elif kind in ("text", "empty"):
-        path.write_bytes(b"" if kind == "empty" else b"hello")
-    else:
-        changed = {
-            "no_dims": {"model_state_dict": {}},
-            "wrong_dims": {**good, "dims": {**DIMS, "n_mels": "80"}},
-            "huge_dims": {**good, "dims": {**DIMS, "n_text_state": 10**9}},
-            "wrong_weights": {**good, "dims": {**DIMS, "n_text_layer": 1}},
-        }[kind]
-        torch.save(changed, path)
-    with pytest.raises(ModelError):
-        open_engine("whisper", EngineRequest(str(path), device="cpu"))
-    assert not (tmp_path / "exploded").exists()
-
-
-@pytest.mark.parametrize("model", ["no-such-model", "folder/none.pt", "none.pt"])
-def test_a_model_that_is_not_there_is_named(model: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        open_engine("whisper", EngineRequest(model, device="cpu"))
-    assert model in str(caught.value)
-
-
-def test_without_a_network_the_way_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import whisper
-
-    def no_network(url: str, root: str, in_memory: bool) -> str:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(whisper, "_download", no_network)
-    with pytest.raises(ModelError, match=r"copy the file tiny\.pt"):
-        open_engine("whisper", EngineRequest("tiny", device="cpu"))
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"call_id":"a"}', '{"call_id":"a","turns":[{"start_ms":5,"end_ms":1,"text":"x"}]}',

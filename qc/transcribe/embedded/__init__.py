@@ -58,6 +58,11 @@ def alignment_heads() -> list[tuple[int, int]]:
     return [(int(layer), int(head)) for layer, head in json.loads(_metadata().get("alignment_heads", "[]"))]
 
 
+def packs() -> bool:
+    """Whether the file says that it was made for windows full of utterances (`packs` in its metadata)."""
+    return _metadata().get("packs") == "true"
+
+
 def load_state() -> tuple[dict[str, int], dict[str, Tensor]]:
     """(dims, state dict) of an openai-whisper model, float16, without touching the cache."""
     import json

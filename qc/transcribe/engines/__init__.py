@@ -7,7 +7,8 @@ tests/transcribe/test_engines.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from qc.errors import UsageError
@@ -15,6 +16,7 @@ from qc.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from qc.progress import Progress
     from qc.transcribe.windows import Span
 
 RATE_HZ = 16_000
@@ -22,25 +24,40 @@ RATE_HZ = 16_000
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """What the caller asks for. `model`: a name or a file; `device`: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `batch`: windows at once."""
+    """What the caller asks for. `model`: a name, a file or a folder; `device`: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+
+    `batch`: windows at once, 0 for as many as the memory takes; `dtype`: `auto`, `float32`, `bfloat16`, `float16`; `pack`:
+    several utterances in one window, `auto` (as the model takes it), `on` or `off`; `prompt`: words to expect; `model_dir`:
+    where models are instead of the cache; `progress`: told of a download.
+    """
 
     model: str
     language: str = "zh"
     device: str = "auto"
-    batch: int = 8
+    batch: int = 0
+    dtype: str = "auto"
+    pack: str = "auto"
+    prompt: str = ""
+    model_dir: Path | None = None
+    progress: Progress | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Window:
     """What an engine hears at once. `samples`: float32 [n_samples] at 16 kHz, one channel; `speech_ms`: how much of it is speech.
 
-    `start_ms`, `end_ms`: the speech's place in the recording, without the pads that `samples` has.
+    `start_ms`, `end_ms`: the speech's place in the recording, without the pads that `samples` has; `lead_ms`: the pad before
+    it. `alone`: not to be packed with others; `temperature`: above 0 words are drawn, not the likeliest taken (a second
+    chance), the same ones for the same samples.
     """
 
     samples: np.ndarray
     channel: int
     start_ms: int
     end_ms: int
+    lead_ms: int = 0
+    alone: bool = False
+    temperature: float = 0.0
 
     @property
     def speech_ms(self) -> int:
@@ -49,12 +66,16 @@ class Window:
 
 @dataclass(frozen=True)
 class Heard:
-    """What an engine made of one window. Probabilities are None where it has none; `capped`: it had to be stopped."""
+    """What an engine made of one window. Probabilities are None where it has none; `capped`: it had to be stopped.
+
+    `char_ms`: when each character of `text` was said, in ms of the recording; None where the engine does not know.
+    """
 
     text: str
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     capped: bool = False
+    char_ms: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +92,8 @@ class Engine(Protocol):
     """A recogniser that is loaded and ready.
 
     The same windows in the same order give the same answers, whatever was heard before. `longest_ms`: the longest
-    window it takes. `model_sha256`: digest of what it is loaded from.
+    window it takes. `model_sha256`: digest of what it is loaded from. One whose `spans` gives places has a true `knows_calls`
+    besides: its calls are prepared where it is.
     """
 
     name: str

@@ -1,123 +1,166 @@
-"""Whisper checkpoints: found by name or file, checked, and read without ever running code that they may hold.
+"""Whisper checkpoints: found by name, file or folder, checked, and read without ever running code that they may hold.
 
 A checkpoint from a stranger may be a pickle with a program inside, or may name sizes that no memory holds. It is read
-with `weights_only`, and its sizes are checked against bounds before the first tensor is made.
+with `weights_only` (or is safetensors, which holds no code), its sizes are checked against bounds before the first
+tensor is made, and every tensor's shape against what those sizes ask for.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qc.errors import ModelError
+from qc.progress import Progress
+from qc.transcribe.engines import hugging_face
+from qc.transcribe.engines.download import default_folder, digest, fetch
 
 _BOUNDS = {
-    "n_mels": (40, 256),
+    "n_mels": (80, 128),
     "n_audio_ctx": (50, 3_000),
     "n_audio_state": (16, 4_096),
     "n_audio_head": (1, 64),
     "n_audio_layer": (1, 64),
-    "n_vocab": (51_864, 60_000),
+    "n_vocab": (51_864, 51_866),
     "n_text_ctx": (64, 4_096),
     "n_text_state": (16, 4_096),
     "n_text_head": (1, 64),
     "n_text_layer": (1, 64),
 }
+_MEL_BANKS = (80, 128)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint's name as asked for, its file, and the SHA-256 of the file's bytes."""
+    """A checkpoint's name as asked for, its file or folder, and a SHA-256: of the file's bytes, or of those of a folder's files.
+
+    `published`: openai-whisper's name for these very bytes; `embedded`: the model that comes with qc.
+    """
 
     name: str
     path: Path
     sha256: str
+    published: str | None = None
+    embedded: bool = False
 
 
-def locate(model: str) -> Checkpoint:
-    """Find a checkpoint by name (openai-whisper's names, the embedded model) or file. Raises ModelError."""
+@dataclass(frozen=True)
+class Weights:
+    """A checkpoint that is read. `dims`, `state`: openai-whisper's sizes and state dict.
+
+    `alignment_heads`: (layer, head) of those that follow the audio, None where nobody listed them; `packs`: whether it was
+    made for windows full of utterances.
+    """
+
+    dims: dict[str, int]
+    state: dict[str, Any]
+    alignment_heads: list[tuple[int, int]] | None
+    packs: bool
+
+
+def locate(model: str, model_dir: Path | None = None, progress: Progress | None = None) -> Checkpoint:
+    """Find a checkpoint by name (openai-whisper's names, the embedded model), file or folder. Raises ModelError.
+
+    `model_dir`: a folder where published models are, or go; `progress` hears of a download.
+    """
     path = Path(model)
     if path.is_file():
-        return Checkpoint(path.name, path, _digest(path))
+        sha256 = digest(path)
+        return Checkpoint(
+            path.name, path, sha256, next((n for n, url in published().items() if url.split("/")[-2] == sha256), None)
+        )
+    if path.is_dir() and (path / hugging_face.CONFIG).is_file():
+        return Checkpoint(path.resolve().name, path, hugging_face.folder_digest(path))
     embedded = _embedded(model)
     if embedded is not None:
-        return Checkpoint(model, embedded, _digest(embedded))
+        return Checkpoint(model, embedded, digest(embedded), embedded=True)
+    urls = published()
+    if model in urls:
+        folder = model_dir if model_dir is not None else default_folder()
+        return Checkpoint(model, fetch(model, urls[model], folder, progress), urls[model].split("/")[-2], published=model)
+    if path.is_dir():
+        hint = f"a Hugging Face folder has {hugging_face.CONFIG} and model.safetensors"
+        raise ModelError("this folder holds no Whisper checkpoint", where=model, hint=hint, code="no_model")
     if path.suffix or len(path.parts) > 1:
-        raise ModelError(
-            "there is no such model file", where=model, hint="give a .pt file, or a name such as turbo", code="no_model"
-        )
-    return _published(model)
+        hint = "give a .pt file, a Hugging Face folder, or a name such as turbo"
+        raise ModelError("there is no such model file", where=model, hint=hint, code="no_model")
+    known = ", ".join(n for n in urls if not n.endswith(".en"))
+    raise ModelError(
+        f"no model is called {model!r}", hint=f"demo-zh, {known}, a .pt file or a Hugging Face folder", code="no_model"
+    )
+
+
+def published() -> dict[str, str]:
+    """openai-whisper's names and where each is; the last folder of an address is the file's SHA-256."""
+    import whisper
+
+    urls: dict[str, str] = whisper._MODELS
+    return urls
 
 
 def _embedded(model: str) -> Path | None:
     """The path of the model that comes with qc, when it is asked for."""
-    try:
-        from qc.transcribe.embedded import EMBEDDED_NAME, expanded_model_path
-    except ImportError:
-        return None
+    from qc.transcribe.embedded import EMBEDDED_NAME, expanded_model_path
+
     return Path(expanded_model_path()) if model == EMBEDDED_NAME else None
 
 
-def _published(name: str) -> Checkpoint:
-    """A model that openai-whisper knows by name: from its cache, else downloaded and checked against its digest."""
+def read_weights(checkpoint: Checkpoint) -> Weights:
+    """Sizes, tensors and what is known of the model. Raises ModelError for anything that is no Whisper checkpoint."""
+    heads: list[tuple[int, int]] | None = None
+    packs = True
+    if checkpoint.path.is_dir():
+        sizes, state, heads = hugging_face.read(checkpoint.path)
+        dims = checked_dims(sizes, checkpoint.path)
+    else:
+        raw = _read(checkpoint.path)
+        dims, state = checked_dims(raw["dims"], checkpoint.path), raw["model_state_dict"]
+    if checkpoint.published:
+        heads = _published_heads(checkpoint.published, dims)
+    if checkpoint.embedded:
+        from qc.transcribe import embedded
+
+        heads, packs = embedded.alignment_heads(), embedded.packs()
+    _check_shapes(dims, state, checkpoint.path)
+    if heads is not None:
+        heads = [h for h in heads if h[0] < dims["n_text_layer"] and h[1] < dims["n_text_head"]] or None
+    return Weights(dims, state, heads, packs)
+
+
+def _published_heads(name: str, dims: Mapping[str, int]) -> list[tuple[int, int]] | None:
+    """The heads that openai-whisper lists for its own models: a packed table of layers by heads."""
+    import base64
+    import gzip
+
+    import numpy as np
     import whisper
 
-    urls: dict[str, str] = whisper._MODELS
-    if name not in urls:
-        known = ", ".join(n for n in whisper.available_models() if not n.endswith(".en"))
-        raise ModelError(f"no model is called {name!r}", hint=f"demo-zh, {known}, or a .pt file", code="no_model")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
-    try:
-        path = Path(str(whisper._download(urls[name], str(cache), False)))
-    except (OSError, RuntimeError, TypeError) as error:
-        raise ModelError(
-            f"cannot download the model {name}: {error}",
-            where=urls[name],
-            hint=f"copy the file {Path(urls[name]).name} to {cache} or give its path as --model",
-            code="no_download",
-        ) from error
-    return Checkpoint(name, path, urls[name].split("/")[-2])
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise ModelError(f"cannot read the model: {error.strerror}", where=str(path), code="no_model") from error
-    return digest.hexdigest()
+    packed = whisper._ALIGNMENT_HEADS.get(name)
+    if packed is None:
+        return None
+    table = np.frombuffer(gzip.decompress(base64.b85decode(packed)), dtype=bool)
+    return [(int(n) // dims["n_text_head"], int(n) % dims["n_text_head"]) for n in np.flatnonzero(table)]
 
 
 def load_model(checkpoint: Checkpoint, device: str) -> Any:
-    """The checkpoint as openai-whisper's module on a device, float32 (on CUDA: float16 but for layer norms). Raises ModelError."""
+    """The checkpoint as openai-whisper's own module on a device, float32. Raises ModelError."""
     import torch
     from whisper.model import ModelDimensions
 
-    raw = _read(checkpoint)
-    dims = ModelDimensions(**_checked_dims(raw, checkpoint))
-    weights = raw["model_state_dict"]
-    try:
-        model = _without_weights(dims)
-        model.load_state_dict({k: v.float() for k, v in weights.items()}, assign=True)
-    except (RuntimeError, AttributeError, TypeError, AssertionError, ZeroDivisionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"the weights do not fit the sizes it names: {reason}", where=str(checkpoint.path), code="bad_model"
-        ) from error
-    model = model.eval().requires_grad_(False)
-    if device.startswith("cuda"):
-        for module in model.modules():
-            if isinstance(module, (torch.nn.Linear, torch.nn.Conv1d)):
-                module.half()
-        model.decoder.token_embedding.half()
-        model.decoder.positional_embedding.data = model.decoder.positional_embedding.data.half()
-        model.encoder.positional_embedding.data = model.encoder.positional_embedding.data.half()
-    return model.to(torch.device(device))
+    weights = read_weights(checkpoint)
+    model = _without_weights(ModelDimensions(**weights.dims))
+    model.load_state_dict({k: v.float() for k, v in weights.state.items()}, strict=False, assign=True)
+    heads = torch.zeros(weights.dims["n_text_layer"], weights.dims["n_text_head"], dtype=torch.bool)
+    if weights.alignment_heads:
+        for layer, head in weights.alignment_heads:
+            heads[layer, head] = True
+    else:
+        heads[weights.dims["n_text_layer"] // 2 :] = True
+    model.register_buffer("alignment_heads", heads.to_sparse(), persistent=False)
+    return model.eval().requires_grad_(False).to(torch.device(device))
 
 
 def _without_weights(dims: Any) -> Any:
@@ -135,34 +178,44 @@ def _without_weights(dims: Any) -> Any:
     return model
 
 
-def _read(checkpoint: Checkpoint) -> dict[str, Any]:
-    import pickle
-    import warnings
-
+def _check_shapes(dims: Mapping[str, int], state: Mapping[str, Any], path: Path) -> None:
+    """Every tensor that the sizes ask for is there, a float, and of its shape; nothing is made for it. Raises ModelError."""
     import torch
+    from whisper.model import ModelDimensions
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            raw = torch.load(checkpoint.path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
-        hint = "a checkpoint holds only tensors and sizes; one that needs more is never opened"
+    for state_size, heads in (("n_audio_state", "n_audio_head"), ("n_text_state", "n_text_head")):
+        if dims[state_size] % dims[heads]:
+            raise _unfit(f"{state_size} {dims[state_size]} cannot be shared among {dims[heads]} heads", path)
+    if dims["n_text_state"] != dims["n_audio_state"]:
+        raise _unfit("encoder and decoder differ in width", path)
+    for name, wanted in _without_weights(ModelDimensions(**dims)).state_dict().items():
+        tensor = state.get(name)
+        if not isinstance(tensor, torch.Tensor):
+            raise _unfit(f"there is no {name}", path)
+        if tensor.shape != wanted.shape or not tensor.is_floating_point():
+            raise _unfit(f"{name} is {tuple(tensor.shape)} {tensor.dtype}, not {tuple(wanted.shape)}", path)
+
+
+def _unfit(reason: str, path: Path) -> ModelError:
+    return ModelError(f"the weights do not fit the sizes it names: {reason}", where=str(path), code="bad_model")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    raw = hugging_face.read_pickle(path)
+    if not isinstance(raw.get("dims"), dict) or not isinstance(raw.get("model_state_dict"), dict):
         raise ModelError(
-            f"this is no Whisper checkpoint ({type(error).__name__})", where=str(checkpoint.path), hint=hint, code="bad_model"
-        ) from error
-    if not isinstance(raw, dict) or not isinstance(raw.get("dims"), dict) or not isinstance(raw.get("model_state_dict"), dict):
-        raise ModelError(
-            "this is no Whisper checkpoint: it has no `dims` and `model_state_dict`", where=str(checkpoint.path), code="bad_model"
+            "this is no Whisper checkpoint: it has no `dims` and `model_state_dict`", where=str(path), code="bad_model"
         )
     return raw
 
 
-def _checked_dims(raw: dict[str, Any], checkpoint: Checkpoint) -> dict[str, int]:
-    dims = raw["dims"]
+def checked_dims(dims: Mapping[str, Any], path: Path) -> dict[str, int]:
+    """openai-whisper's ten sizes, each within its bounds. Raises ModelError."""
     for name, (low, high) in _BOUNDS.items():
         value = dims.get(name)
-        if not isinstance(value, int) or not low <= value <= high:
-            raise ModelError(
-                f"its size {name} is {value!r}, not between {low} and {high}", where=str(checkpoint.path), code="bad_model"
-            )
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            shown = json.dumps(value, default=str)[:40]
+            raise ModelError(f"its size {name} is {shown}, not between {low} and {high}", where=str(path), code="bad_model")
+    if dims["n_mels"] not in _MEL_BANKS:
+        raise ModelError(f"its size n_mels is {dims['n_mels']}, not 80 or 128", where=str(path), code="bad_model")
     return {name: dims[name] for name in _BOUNDS}

@@ -1,44 +1,61 @@
-"""Any Whisper checkpoint on openai-whisper's own modules: one utterance, one window, greedy, batched within a call.
+"""Any Whisper checkpoint, fast: own forward functions on weights cast once, continuous batching, packed windows, times.
 
-What it decodes is what `whisper.decode` decodes for the same window (language and task forced, no timestamps, prompt by
-language, the same tokens suppressed); tests hold it to that. A row stops at its own cap of tokens, so that a loop costs
-little. Only windows of one call share a batch, in order, so the figures never depend on which calls ran before.
+What it decodes is what `whisper.decode` decodes for the same window (language and task forced, no timestamps, the same
+prompt and suppressed tokens); tests hold it to that, token for token in float32. A row stops at its own cap of tokens,
+so that a loop costs little. Threads may call `hear` at once: their windows share the batch, and a window's text does not
+depend on what else is in it.
 """
 
 from __future__ import annotations
 
-import warnings
+import threading
+import zlib
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qc.errors import CallError, ModelError
 from qc.transcribe.engines import RATE_HZ, CallKey, EngineRequest, Heard, Window
-from qc.transcribe.engines.checkpoints import Checkpoint, load_model, locate
-from qc.transcribe.guard import PROMPTS
+from qc.transcribe.engines.align import aligner, fallback_heads
+from qc.transcribe.engines.checkpoints import Checkpoint, locate, read_weights
+from qc.transcribe.engines.decoder import Decoder, Job, places_for
+from qc.transcribe.engines.mel import HOP, log_mel
+from qc.transcribe.engines.network import Caches, Network
+from qc.transcribe.engines.tokens import Tokens
+from qc.transcribe.packing import PACK_MS, Pack, cuts, pack
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
-_HOP = 160
 _TOKENS_PER_S = 8
 _TOKENS_MORE = 16
 _MARGIN_MS = 2_000
-_CPU_ENCODES = 2  # windows in one call, so that Ctrl-C never waits long for one
+_ROWS = {"cpu": 16, "mps": 32, "cuda": 384}
+_MEMORY = {"cpu": 0.25, "mps": 0.25, "cuda": 0.7}  # share of the free memory that the caches may take
+_WAIT_S = 0.1
 
 
 def open_engine(request: EngineRequest) -> WhisperEngine:
     """Find, check and load a checkpoint. Raises ModelError."""
-    checkpoint = locate(request.model)
-    device = _device(request.device)
-    return WhisperEngine(checkpoint, load_model(checkpoint, device), request)
+    import torch
+
+    checkpoint = locate(request.model, request.model_dir, request.progress)
+    device = torch.device(_device(request.device))
+    weights = read_weights(checkpoint)
+    tokens = Tokens(weights.dims["n_vocab"], weights.dims["n_text_ctx"], request.language, request.prompt)
+    network = Network(weights.dims, weights.state, device, _dtype(request.dtype, device))
+    packed = weights.packs if request.pack == "auto" else request.pack == "on"
+    return WhisperEngine(checkpoint, network, tokens, request.batch, weights.alignment_heads, packed)
 
 
 def _device(name: str) -> str:
     import torch
 
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
@@ -50,145 +67,193 @@ def _device(name: str) -> str:
     return str(device)
 
 
-@dataclass(frozen=True)
-class _Vocabulary:
-    """The tokens that decoding needs. `initial`: what every row starts with; `sot`: index of start-of-transcript in it."""
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    """The dtype asked for; `auto`: bfloat16 where the device multiplies it fast, else float16 on CUDA and float32 elsewhere."""
+    import torch
 
-    initial: tuple[int, ...]
-    sot: int
-    end: int
-    no_speech: int
-    suppressed: tuple[int, ...]
-    blank: tuple[int, ...]
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name != "auto":
+        if name not in known:
+            raise ModelError(f"no such dtype: {name}", hint=f"auto, {', '.join(known)}", code="dtype")
+        return known[name]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
+    if device.type == "cpu" and _cpu_has_bf16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX); elsewhere it is slower than float32."""
+    import torch
+
+    asked = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return any(ask is not None and bool(ask()) for ask in asked)
 
 
 class WhisperEngine:
-    """A loaded checkpoint."""
+    """A loaded checkpoint. `tokens_per_s`: when set, every window says exactly so many tokens a second (to measure speed)."""
 
     name = "whisper"
 
-    def __init__(self, checkpoint: Checkpoint, model: Any, request: EngineRequest) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        network: Network,
+        tokens: Tokens,
+        batch: int,
+        heads: Sequence[tuple[int, int]] | None,
+        packed: bool,
+    ) -> None:
         self.model, self.model_sha256 = checkpoint.name, checkpoint.sha256
-        self._model, self._batch = model, request.batch
-        self._tokenizer, self._vocabulary = _vocabulary(model, request.language)
-        self._frames = 2 * model.dims.n_audio_ctx
-        self._context = model.dims.n_text_ctx
-        self.longest_ms = max(1_000, self._frames * _HOP * 1000 // RATE_HZ - _MARGIN_MS)
+        self.network, self.tokens, self.packed = network, tokens, packed
+        self.rough_times = not heads
+        self.tokens_per_s: float | None = None
+        frames = 2 * network.dims["n_audio_ctx"]
+        self._frames = frames
+        self.longest_ms = max(1_000, frames * HOP * 1000 // RATE_HZ - _MARGIN_MS)
+        words = tokens.vocabulary
+        self._align = aligner(words.initial, words.end, list(heads or fallback_heads(network.dims)))
+        self.decoder = self._new_decoder(batch or self._rows_that_fit())
+        self._waiting: deque[Job] = deque()
+        self._driver = threading.Lock()
+
+    def _new_decoder(self, rows: int) -> Decoder:
+        return Decoder(self.network, self.tokens.vocabulary, rows, self._mel, self._align)
+
+    def _rows_that_fit(self) -> int:
+        """Windows at once, by the memory that is free now."""
+        kind = self.network.device.type
+        _, positions = places_for(self.network, self.tokens.vocabulary)
+        fit = int(_free_bytes(self.network.device) * _MEMORY[kind]) // Caches.row_bytes(self.network, positions)
+        return max(1, min(_ROWS[kind], fit))
+
+    def _mel(self, samples: Sequence[np.ndarray]) -> torch.Tensor:
+        return log_mel(samples, self.network.dims["n_mels"], self._frames, self.network.device)
 
     def spans(self, call: CallKey) -> None:
         """None: speech detection says where speech is."""
 
     def hear(self, call: CallKey, windows: Sequence[Window]) -> list[Heard]:
-        """Greedy text of each window. Raises CallError when the device's memory does not suffice."""
+        """Greedy text of each window, packed where that is on. Raises CallError when the device's memory does not suffice."""
+        packs = pack(windows, min(PACK_MS, self.longest_ms)) if self.packed else [Pack((n,), (0.0,)) for n in range(len(windows))]
+        jobs = [self._job([windows[n] for n in one.members]) for one in packs]
+        self._decode(call, jobs)
+        answers: list[Heard | None] = [None] * len(windows)
+        for one, job in zip(packs, jobs, strict=True):
+            for number, heard in zip(one.members, self._answers(one, job, windows), strict=True):
+                answers[number] = heard
+        return [a for a in answers if a is not None]
+
+    def _job(self, windows: Sequence[Window]) -> Job:
+        import numpy as np
+
+        samples = windows[0].samples if len(windows) == 1 else np.concatenate([w.samples for w in windows])
+        speech = sum(w.speech_ms for w in windows)
+        cap = -(-_TOKENS_PER_S * speech // 1000) + _TOKENS_MORE
+        if self.tokens_per_s is not None:
+            return Job(samples, max(1, round(self.tokens_per_s * speech / 1000)), forced=True)
+        heat = windows[0].temperature
+        return Job(samples, cap, heat, zlib.crc32(np.ascontiguousarray(samples).tobytes()) if heat else 0)
+
+    def _decode(self, call: CallKey, jobs: Sequence[Job]) -> None:
+        """Decode jobs, with those of other threads. Whichever thread comes first drives the device for all until its own are done."""
+        mine = list(jobs)
+        self._waiting.extend(mine)
+        while not all(job.finished for job in mine):
+            if not self._driver.acquire(timeout=_WAIT_S):
+                continue
+            try:
+                self._drive(call, mine)
+            except BaseException:
+                self._give_up(mine)
+                raise
+            finally:
+                self._driver.release()
+
+    def _drive(self, call: CallKey, mine: Sequence[Job]) -> None:
         import torch
 
-        heard: list[Heard] = []
-        try:
-            for first in range(0, len(windows), self._batch):
-                heard += self._decode(windows[first : first + self._batch])
-        except torch.OutOfMemoryError as error:
-            raise CallError(
-                "the device's memory does not suffice", where=call.call_id, hint="give a smaller --batch", code="out_of_memory"
-            ) from error
-        return heard
+        while not all(job.finished for job in mine):
+            try:
+                self.decoder.run(self._waiting, lambda: all(job.finished for job in mine))
+            except torch.OutOfMemoryError as error:
+                self._waiting.extendleft(reversed(self.decoder.abandon()))
+                if self.decoder.rows == 1:
+                    raise CallError(
+                        "the device's memory does not suffice", where=call.call_id, hint="a smaller model", code="out_of_memory"
+                    ) from error
+                self._shrink()
 
-    def _decode(self, windows: Sequence[Window]) -> list[Heard]:
+    def _shrink(self) -> None:
+        """Half the rows, after memory has run out; the windows begin again."""
         import torch
 
-        words = self._vocabulary
-        with torch.inference_mode():
-            at_once = _CPU_ENCODES if self._model.device.type == "cpu" else self._batch
-            mels = self._mel(windows).split(at_once)
-            audio = torch.cat([self._model.encoder(mel) for mel in mels])
-            room = self._context - len(words.initial)
-            caps = [min(room, -(-_TOKENS_PER_S * w.speech_ms // 1000) + _TOKENS_MORE) for w in windows]
-            rows, sums, silence = _greedy(self._model, audio, words, caps)
+        rows = self.decoder.rows // 2
+        del self.decoder
+        if self.network.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.decoder = self._new_decoder(rows)
+
+    def _give_up(self, mine: Sequence[Job]) -> None:
+        """Take one's own unfinished jobs back; those of other threads go on waiting."""
+        own = {id(job) for job in mine}
+        others = [job for job in self.decoder.abandon() if id(job) not in own]
+        kept = [*others, *(job for job in self._waiting if id(job) not in own)]
+        self._waiting.clear()
+        self._waiting.extend(kept)
+
+    def _answers(self, one: Pack, job: Job, windows: Sequence[Window]) -> list[Heard]:
+        """What was heard in each window of a pack."""
+        spelled = self.tokens.spell(job.tokens)
+        starts, peaks = job.starts or [], job.peaks or []
+        if len(one.members) == 1:
+            window = windows[one.members[0]]
+            times = _within(window, 0.0, [starts[t] for t in spelled.tokens])
+            return [Heard(spelled.text, job.avg_logprob, job.nobody, job.capped, times)]
+        places = [0, *cuts(spelled.text, [peaks[t] for t in spelled.tokens], one.between(windows)), len(spelled.text)]
         answers = []
-        for row, total, nobody, cap in zip(rows, sums, silence, caps, strict=True):
-            text = self._tokenizer.decode(row).replace("\ufffd", "").strip()
-            answers.append(Heard(text, total / (len(row) + 1), nobody, capped=len(row) >= cap))
+        for n, member in enumerate(one.members):
+            first, last = places[n], places[n + 1]
+            text = spelled.text[first:last].strip()
+            first += len(spelled.text[first:last]) - len(spelled.text[first:last].lstrip())
+            origins = spelled.tokens[first : first + len(text)]
+            used = sorted(set(origins))
+            sure = sum(job.logprobs[t] for t in used) / len(used) if used else None
+            capped = job.capped and last == len(spelled.text) and bool(text)
+            times = _within(windows[member], one.starts_ms[n], [starts[t] for t in origins])
+            answers.append(Heard(text, sure, job.nobody, capped, times))
         return answers
 
-    def _mel(self, windows: Sequence[Window]) -> torch.Tensor:
-        """Log-mel of each window on its own (its loudest value sets its floor): float32 [n, n_mels, n_frames]."""
-        import torch
-        from whisper.audio import log_mel_spectrogram, pad_or_trim
 
-        length = self._frames * _HOP
-        mels = [
-            log_mel_spectrogram(
-                torch.from_numpy(pad_or_trim(w.samples, length)), self._model.dims.n_mels, device=self._model.device
-            )
-            for w in windows
-        ]
-        weight = self._model.encoder.conv1.weight
-        return torch.stack(mels).to(weight.dtype)
+def _within(window: Window, begins_ms: float, starts: Sequence[float]) -> tuple[int, ...]:
+    """Times in the window's samples as times in the recording, never outside of the window's speech, never falling.
+
+    `begins_ms`: where the window's samples begin in what was heard.
+    """
+    offset = window.start_ms - window.lead_ms - begins_ms
+    found: list[int] = []
+    for ms in starts:
+        at = round(min(max(ms + offset, window.start_ms), window.end_ms))
+        found.append(max(at, found[-1]) if found else at)
+    return tuple(found)
 
 
-def _vocabulary(model: Any, language: str) -> tuple[Any, _Vocabulary]:
-    """Tokenizer and tokens for a language. Raises ModelError for a language that the model does not know."""
-    from whisper.decoding import DecodingOptions, DecodingTask
-    from whisper.tokenizer import LANGUAGES
+def _free_bytes(device: torch.device) -> int:
+    """Memory that is free now, in bytes; 4 GiB where the system does not say."""
+    import os
 
-    if language not in LANGUAGES:
-        raise ModelError(f"Whisper knows no language {language!r}", hint="a code such as zh, en, yue, ja", code="language")
-    if not model.is_multilingual and language != "en":
-        raise ModelError("this checkpoint knows English alone", hint="--language en, or a multilingual model", code="language")
-    options = DecodingOptions(
-        language=language, task="transcribe", prompt=PROMPTS.get(language) or None, without_timestamps=True, fp16=False
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # whisper leaves its vocabulary file to the garbage collector
-        task = DecodingTask(model, options)
-    tokenizer = task.tokenizer
-    return tokenizer, _Vocabulary(
-        initial=tuple(task.initial_tokens),
-        sot=task.sot_index,
-        end=tokenizer.eot,
-        no_speech=tokenizer.no_speech,
-        suppressed=tuple(task._get_suppress_tokens()),
-        blank=(*tokenizer.encode(" "), tokenizer.eot),
-    )
-
-
-def _greedy(
-    model: Any, audio: torch.Tensor, words: _Vocabulary, caps: Sequence[int]
-) -> tuple[list[list[int]], list[float], list[float]]:
-    """Most likely token after token. Tokens of each row without the end, sums of log-probabilities, probabilities of silence."""
     import torch
 
-    device, count = audio.device, audio.shape[0]
-    limit = torch.tensor(caps, device=device)
-    tokens = torch.tensor([words.initial], device=device).repeat(count, 1)
-    suppressed = torch.tensor(words.suppressed, device=device)
-    total = torch.zeros(count, device=device)
-    done = torch.zeros(count, dtype=torch.bool, device=device)
-    picked: list[torch.Tensor] = []
-    silence = [0.0] * count
-    cache, hooks = model.install_kv_cache_hooks()
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
     try:
-        for step in range(max(caps) + 1):
-            logits = model.decoder(tokens if step == 0 else tokens[:, -1:], audio, kv_cache=cache).float()
-            if step == 0:
-                silence = logits[:, words.sot].softmax(dim=-1)[:, words.no_speech].tolist()
-            logits = logits[:, -1]
-            if step == 0:
-                logits[:, list(words.blank)] = -torch.inf
-            logits[:, suppressed] = -torch.inf
-            # A row at its cap is ended by force; the end's log-probability is not the model's choice and is not counted.
-            full = (step >= limit) & ~done
-            best = logits.argmax(dim=-1)
-            gain = torch.log_softmax(logits, dim=-1).gather(1, best[:, None])[:, 0]
-            total += torch.where(done | full, 0.0, gain)
-            best = torch.where(done | full, words.end, best)
-            done = done | (best == words.end)
-            picked.append(best)
-            if bool(done.all()):
-                break
-            tokens = best[:, None]
-    finally:
-        for hook in hooks:
-            hook.remove()
-    columns = torch.stack(picked, dim=1).tolist()
-    rows = [row[: row.index(words.end)] if words.end in row else row for row in columns]
-    return rows, total.tolist(), silence
+        with open("/proc/meminfo", encoding="ascii") as file:
+            listed: dict[str, Any] = dict(line.split(":", 1) for line in file)
+        return int(listed["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 4 << 30

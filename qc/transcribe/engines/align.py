@@ -1,0 +1,130 @@
+"""When each token was said: cross-attention of the alignment heads over the known text, then dynamic time warping.
+
+The way of openai-whisper's `timing.py`, in one teacher-forced pass for all texts that have just been finished, while
+their audio's keys are still there. A token's time does not depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from qc.transcribe.engines.decoder import Job
+from qc.transcribe.engines.mel import HOP
+from qc.transcribe.engines.network import Caches, Network
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+FRAME_MS = 20
+_MEDIAN = 7
+
+
+def fallback_heads(dims: Mapping[str, int]) -> list[tuple[int, int]]:
+    """All heads of the decoder's later half, as openai-whisper takes for a model without a list of its own."""
+    layers = dims["n_text_layer"]
+    return [(layer, head) for layer in range(layers // 2, layers) for head in range(dims["n_text_head"])]
+
+
+def aligner(
+    initial: Sequence[int], end: int, heads: Sequence[tuple[int, int]]
+) -> Callable[[Network, Caches, Tensor, Sequence[Job]], Callable[[], None]]:
+    """What fills in `starts` and `peaks` of finished jobs. `initial`: the tokens every text starts with; `heads`: (layer, head)."""
+
+    def align(network: Network, caches: Caches, rows: Tensor, jobs: Sequence[Job]) -> Callable[[], None]:
+        import torch
+
+        longest = max(len(job.tokens) for job in jobs)
+        texts = [[*initial, *job.tokens, *[end] * (longest + 1 - len(job.tokens))] for job in jobs]
+        weights = network.attention(torch.tensor(texts, device=network.device), caches, rows, heads)
+        frames = [min(weights.shape[-1], max(1, -(-len(job.samples) // (2 * HOP)))) for job in jobs]
+        counts = [len(job.tokens) + 1 for job in jobs]
+        device = network.device
+        paths = _followed(
+            weights[:, :, len(initial) - 1 : -1], torch.tensor(frames, device=device), torch.tensor(counts, device=device)
+        )
+        copied = paths.to("cpu", non_blocking=True)
+        event = None
+        if device.type == "cuda":
+            event = torch.cuda.Event()
+            event.record(torch.cuda.current_stream(device))
+
+        def late() -> None:
+            if event is not None:
+                event.synchronize()
+            for job, path, count, width in zip(jobs, copied, counts, frames, strict=True):
+                heard = _median(path[:count, :width]).double().numpy()
+                begun = first_columns(-heard).tolist()
+                job.starts = [column * FRAME_MS for column in begun[:-1]]
+                job.peaks = [
+                    (first + int(heard[n, first : last + 1].argmax())) * FRAME_MS
+                    for n, (first, last) in enumerate(pairwise(begun))
+                ]
+
+        return late
+
+    return align
+
+
+def _followed(weights: Tensor, frames: Tensor, counts: Tensor) -> Tensor:
+    """How much each token (and the end) is heard in each frame, from attention [n, heads, tokens, ctx]: [n, tokens, ctx].
+
+    Each head's weights within the window's audio, standardised over the text's own tokens; mean over the heads.
+    """
+    import torch
+
+    columns = torch.arange(weights.shape[-1], device=weights.device)
+    inside = (columns < frames[:, None])[:, None, None]
+    weights = weights.masked_fill(~inside, 0.0)
+    weights = weights / weights.sum(dim=-1, keepdim=True).clamp_min(1e-12)
+    said = (torch.arange(weights.shape[2], device=weights.device) < counts[:, None])[:, None, :, None]
+    number = counts[:, None, None, None].float()
+    mean = (weights * said).sum(dim=2, keepdim=True) / number
+    spread = (((weights - mean) * said).square().sum(dim=2, keepdim=True) / number).sqrt()
+    return ((weights - mean) / spread.clamp_min(1e-9)).mean(dim=1)
+
+
+def _median(values: Tensor) -> Tensor:
+    """Median of each value and three on either side along the last axis, mirrored at the ends."""
+    from torch.nn import functional
+
+    side = _MEDIAN // 2
+    if values.shape[-1] <= side:
+        return values
+    padded = functional.pad(values[None], (side, side), mode="reflect")[0]
+    return padded.unfold(-1, _MEDIAN, 1).median(dim=-1).values
+
+
+def first_columns(cost: np.ndarray) -> np.ndarray:
+    """The column in which the cheapest path through a matrix enters each row: int64 [n] of float64 cost [n, columns].
+
+    Paths go from the first cell to the last by steps right, down or both (Sakoe and Chiba 1978). Each row is done at
+    once: going right from where the row was entered costs a difference of running sums, so the best place to enter is a
+    running minimum.
+    """
+    import numpy as np
+
+    rows, columns = cost.shape
+    numbers = np.arange(columns)
+    entered = np.zeros((rows, columns), np.int64)
+    straight = np.zeros((rows, columns), bool)
+    best = np.cumsum(cost[0])
+    for row in range(1, rows):
+        diagonal = np.concatenate([[np.inf], best[:-1]])
+        straight[row] = best < diagonal
+        above = np.minimum(best, diagonal)
+        sums = np.cumsum(cost[row])
+        value = above - (sums - cost[row])
+        least = np.minimum.accumulate(value)
+        entered[row] = np.maximum.accumulate(np.where(value == least, numbers, 0))
+        best = sums + least
+    found = np.zeros(rows, np.int64)
+    column = columns - 1
+    for row in range(rows - 1, 0, -1):
+        column = int(entered[row, column])
+        found[row] = column
+        if not straight[row, column]:
+            column -= 1
+    return found

@@ -1,0 +1,342 @@
+"""Whisper's network on weights that are cast once: encoder, static caches, one decode step for many rows at once.
+
+The network is openai-whisper's (Radford et al. 2022, arXiv 2212.04356), weight for weight; the forward functions are our
+own. Every row of the caches belongs to one window and has a position of its own, so rows can begin and end at any
+time. No function here waits for the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+_MOSTLY = 2  # the table of tokens is read without its zero rows when fewer than one in so many is in use
+_WIDTH = 64  # the table is filled up to a multiple of this on a GPU
+
+
+@dataclass(frozen=True)
+class _Norm:
+    weight: Tensor
+    bias: Tensor
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One block's weights; queries, keys and values of self-attention in one matrix, cross-attention's keys and values in one."""
+
+    attn_ln: _Norm
+    qkv: tuple[Tensor, Tensor]
+    out: tuple[Tensor, Tensor]
+    mlp_ln: _Norm
+    up: tuple[Tensor, Tensor]
+    down: tuple[Tensor, Tensor]
+    cross_ln: _Norm | None = None
+    cross_q: tuple[Tensor, Tensor] | None = None
+    cross_kv: tuple[Tensor, Tensor] | None = None
+    cross_out: tuple[Tensor, Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The tokens a row may say, as a table to multiply with.
+
+    `ids`: int64 [n], token of each column; `table`: [n, n_state]; `bias`: [n] or None; `kept_at`: the column of the one token
+    that is there whatever its embedding. Tokens whose embedding is zero all have logit 0: `silent_id` is the first of
+    them (None: there is none), `log_silent` the logarithm of how many there are; `ids` then has it once more at its end.
+    """
+
+    ids: Tensor
+    table: Tensor
+    bias: Tensor | None
+    kept_at: int
+    silent_id: int | None
+    log_silent: float
+
+
+class Caches:
+    """Static keys and values of `rows` windows at once, for all decoder layers.
+
+    `cross_k`, `cross_v`: [layers, rows, heads, n_audio_ctx, d]; `self_k`, `self_v`: [layers, rows, heads, positions, d].
+    """
+
+    def __init__(self, network: Network, rows: int, positions: int) -> None:
+        import torch
+
+        dims = network.dims
+        heads = dims["n_text_head"]
+        shape = (dims["n_text_layer"], rows, heads)
+        width = dims["n_text_state"] // heads
+        made: dict[str, Any] = {"dtype": network.dtype, "device": network.device}
+        self.rows, self.positions = rows, positions
+        self.cross_k = torch.zeros(*shape, dims["n_audio_ctx"], width, **made)
+        self.cross_v = torch.zeros_like(self.cross_k)
+        self.self_k = torch.zeros(*shape, positions, width, **made)
+        self.self_v = torch.zeros_like(self.self_k)
+        self.numbers = torch.arange(rows, device=network.device)
+        self.columns = torch.arange(positions, device=network.device)
+
+    def move(self, source: int, target: int) -> None:
+        """Copy a row's place over another's."""
+        for part in (self.cross_k, self.cross_v, self.self_k, self.self_v):
+            part[:, target].copy_(part[:, source])
+
+    @staticmethod
+    def row_bytes(network: Network, positions: int) -> int:
+        """Bytes that one row takes."""
+        dims = network.dims
+        return 2 * dims["n_text_layer"] * dims["n_text_state"] * (dims["n_audio_ctx"] + positions) * network.dtype.itemsize
+
+
+class Network:
+    """A Whisper network on one device in one dtype.
+
+    `dims`: openai-whisper's sizes; `state`: its state dict, any float dtype. Layer norms are computed in float32.
+    """
+
+    def __init__(self, dims: Mapping[str, int], state: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> None:
+        self.dims, self.device, self.dtype = dict(dims), device, dtype
+        self._state = state
+        self.conv1, self.conv2 = self._pair("encoder.conv1"), self._pair("encoder.conv2")
+        self.audio_positions = self._cast(state["encoder.positional_embedding"])
+        self.encoder = [self._layer(f"encoder.blocks.{n}.", False) for n in range(dims["n_audio_layer"])]
+        self.encoder_ln = self._norm("encoder.ln_post")
+        self.tokens = self._cast(state["decoder.token_embedding.weight"])
+        self.positions = self._cast(state["decoder.positional_embedding"])
+        self.decoder = [self._layer(f"decoder.blocks.{n}.", True) for n in range(dims["n_text_layer"])]
+        self.decoder_ln = self._norm("decoder.ln")
+        self._state = {}
+
+    def _cast(self, tensor: Tensor) -> Tensor:
+        return tensor.detach().to(device=self.device, dtype=self.dtype).contiguous()
+
+    def _pair(self, name: str) -> tuple[Tensor, Tensor]:
+        return self._cast(self._state[f"{name}.weight"]), self._cast(self._state[f"{name}.bias"])
+
+    def _norm(self, name: str) -> _Norm:
+        return _Norm(*self._pair(name))
+
+    def _fused(self, *names: str) -> tuple[Tensor, Tensor]:
+        """Several matrices of the same input under each other; Whisper's keys have no bias."""
+        import torch
+
+        weights = [self._state[f"{n}.weight"] for n in names]
+        biases = [self._state.get(f"{n}.bias", torch.zeros_like(w[:, 0])) for n, w in zip(names, weights, strict=True)]
+        return self._cast(torch.cat(weights)), self._cast(torch.cat(biases))
+
+    def _layer(self, prefix: str, cross: bool) -> _Layer:
+        a, c = f"{prefix}attn.", f"{prefix}cross_attn."
+        return _Layer(
+            attn_ln=self._norm(f"{prefix}attn_ln"),
+            qkv=self._fused(f"{a}query", f"{a}key", f"{a}value"),
+            out=self._pair(f"{a}out"),
+            mlp_ln=self._norm(f"{prefix}mlp_ln"),
+            up=self._pair(f"{prefix}mlp.0"),
+            down=self._pair(f"{prefix}mlp.2"),
+            cross_ln=self._norm(f"{prefix}cross_attn_ln") if cross else None,
+            cross_q=self._pair(f"{c}query") if cross else None,
+            cross_kv=self._fused(f"{c}key", f"{c}value") if cross else None,
+            cross_out=self._pair(f"{c}out") if cross else None,
+        )
+
+    def choices(self, forbidden: Sequence[int], kept: Sequence[int] = ()) -> Choices:
+        """The table of all tokens but the forbidden ones; tokens with a zero embedding are counted, not multiplied with."""
+        import math
+
+        import torch
+
+        allowed = torch.ones(self.tokens.shape[0], dtype=torch.bool, device=self.device)
+        allowed[list(forbidden)] = False
+        used = (self.tokens != 0).any(dim=1)
+        if int(used.sum()) * _MOSTLY > len(used):
+            used = torch.ones_like(used)
+        used[list(kept)] = True
+        ids = torch.nonzero(allowed & used)[:, 0]
+        zeros = torch.nonzero(allowed & ~used)[:, 0]
+        kept_at = int(torch.nonzero(ids == kept[0])[0]) if kept else 0
+        table, bias = self.tokens[ids], None
+        if self.device.type == "cuda" and len(ids) % _WIDTH:
+            more = _WIDTH - len(ids) % _WIDTH
+            bias = torch.zeros(len(ids) + more, dtype=self.dtype, device=self.device)
+            bias[len(ids) :] = -torch.inf
+            table = torch.cat([table, table[:1].expand(more, -1)])
+            ids = torch.cat([ids, ids[:1].expand(more)])
+        silent = int(zeros[0]) if len(zeros) else None
+        ids = torch.cat([ids, zeros[:1]])
+        return Choices(ids, table.contiguous(), bias, kept_at, silent, math.log(len(zeros)) if len(zeros) else 0.0)
+
+    def encode(self, mel: Tensor) -> Tensor:
+        """Log-mel [n, n_mels, 2 * n_audio_ctx] to audio features [n, n_audio_ctx, n_audio_state]."""
+        from torch.nn import functional
+
+        heads = self.dims["n_audio_head"]
+        x = functional.gelu(functional.conv1d(mel.to(self.dtype), *self.conv1, padding=1))
+        x = functional.gelu(functional.conv1d(x, *self.conv2, stride=2, padding=1))
+        x = (x.transpose(1, 2) + self.audio_positions).contiguous()
+        for layer in self.encoder:
+            x = self._self_attention(x, layer, heads, causal=False)
+            x = self._mlp(x, layer)
+        return self._normed(x, self.encoder_ln)
+
+    def remember(self, audio: Tensor, caches: Caches, rows: Tensor) -> None:
+        """Cross-attention's keys and values of audio features [n, n_audio_ctx, n_audio_state], once, into rows int64 [n]."""
+        from torch.nn import functional
+
+        for number, layer in enumerate(self.decoder):
+            assert layer.cross_kv is not None
+            key, value = functional.linear(audio, *layer.cross_kv).chunk(2, dim=-1)
+            caches.cross_k[number].index_copy_(0, rows, self._split(key, "n_text_head"))
+            caches.cross_v[number].index_copy_(0, rows, self._split(value, "n_text_head"))
+
+    def prefill(self, tokens: Tensor, caches: Caches, rows: Tensor) -> Tensor:
+        """What every window starts with, int64 [n, length], through the decoder: last states [n, length, n_text_state].
+
+        Fills the first `length` positions of the rows' own keys and values.
+        """
+        length = tokens.shape[1]
+        x = self.tokens[tokens] + self.positions[:length]
+        for number, layer in enumerate(self.decoder):
+            x, key, value = self._causal(x, layer)
+            caches.self_k[number, :, :, :length].index_copy_(0, rows, key)
+            caches.self_v[number, :, :, :length].index_copy_(0, rows, value)
+            x = self._cross(x, layer, caches.cross_k[number].index_select(0, rows), caches.cross_v[number].index_select(0, rows))
+            x = self._mlp(x, layer)
+        return self._normed(x, self.decoder_ln)
+
+    def step(self, tokens: Tensor, places: Tensor, caches: Caches, width: int) -> Tensor:
+        """One token further in the first len(tokens) rows: last states [rows, n_text_state].
+
+        `tokens`, `places`: int64 [rows], the token and its position in each row; `width`: positions to look back at, more
+        than every place.
+        """
+        import torch
+        from torch.nn import functional
+
+        rows = tokens.shape[0]
+        x = (self.tokens[tokens] + self.positions[places])[:, None]
+        numbers = caches.numbers[:rows]
+        seen = (caches.columns[:width] <= places[:, None])[:, None, None]
+        for number, layer in enumerate(self.decoder):
+            query, key, value = self._heads(functional.linear(self._normed(x, layer.attn_ln), *layer.qkv), 3, "n_text_head")
+            keys, values = caches.self_k[number], caches.self_v[number]
+            keys[numbers, :, places] = key[:, :, 0]
+            values[numbers, :, places] = value[:, :, 0]
+            a = functional.scaled_dot_product_attention(query, keys[:rows, :, :width], values[:rows, :, :width], attn_mask=seen)
+            x = x + functional.linear(self._joined(a), *layer.out)
+            x = self._cross(x, layer, caches.cross_k[number, :rows], caches.cross_v[number, :rows])
+            x = self._mlp(x, layer)
+        assert isinstance(x, torch.Tensor)
+        return self._normed(x, self.decoder_ln)[:, 0]
+
+    def attention(self, tokens: Tensor, caches: Caches, rows: Tensor, heads: Sequence[tuple[int, int]]) -> Tensor:
+        """Cross-attention weights of some heads (layer, head) over a known text: float32 [n, len(heads), length, n_audio_ctx].
+
+        `tokens`: int64 [n, length], whole texts with what they start with; `rows`: int64 [n], where their audio lies.
+        """
+        import torch
+        from torch.nn import functional
+
+        found: dict[tuple[int, int], Tensor] = {}
+        x = self.tokens[tokens] + self.positions[: tokens.shape[1]]
+        last = max(layer for layer, _ in heads)
+        for number, layer in enumerate(self.decoder[: last + 1]):
+            assert layer.cross_ln is not None
+            assert layer.cross_q is not None
+            x, _, _ = self._causal(x, layer)
+            keys = caches.cross_k[number].index_select(0, rows)
+            wanted = [head for at, head in heads if at == number]
+            if wanted:
+                query = self._split(functional.linear(self._normed(x, layer.cross_ln), *layer.cross_q), "n_text_head")
+                scores = torch.matmul(query[:, wanted], keys[:, wanted].transpose(-1, -2)).float()
+                weights = (scores * query.shape[-1] ** -0.5).softmax(dim=-1)
+                found |= {(number, head): weights[:, place] for place, head in enumerate(wanted)}
+            if number < last:
+                x = self._cross(x, layer, keys, caches.cross_v[number].index_select(0, rows))
+                x = self._mlp(x, layer)
+        return torch.stack([found[one] for one in heads], dim=1)
+
+    def logits(self, states: Tensor, choices: Choices) -> Tensor:
+        """Float32 logits [..., n] of last states over a table of tokens."""
+        from torch.nn import functional
+
+        return functional.linear(states, choices.table, choices.bias).float()
+
+    def all_logits(self, states: Tensor) -> Tensor:
+        """Float32 logits [..., n_vocab] over every token."""
+        from torch.nn import functional
+
+        return functional.linear(states, self.tokens).float()
+
+    def _normed(self, x: Tensor, norm: _Norm) -> Tensor:
+        from torch.nn import functional
+
+        return functional.layer_norm(x, (x.shape[-1],), norm.weight, norm.bias, 1e-5)
+
+    def _split(self, x: Tensor, heads: str) -> Tensor:
+        """[n, length, heads * d] to [n, heads, length, d]."""
+        return x.unflatten(-1, (self.dims[heads], -1)).transpose(1, 2)
+
+    def _heads(self, x: Tensor, parts: int, heads: str) -> list[Tensor]:
+        """[n, length, parts * heads * d] to `parts` times [n, heads, length, d]."""
+        return [self._split(part, heads) for part in x.chunk(parts, dim=-1)]
+
+    @staticmethod
+    def _joined(x: Tensor) -> Tensor:
+        """[n, heads, length, d] to [n, length, heads * d]."""
+        return x.transpose(1, 2).flatten(2)
+
+    def _self_attention(self, x: Tensor, layer: _Layer, heads: int, causal: bool) -> Tensor:
+        from torch.nn import functional
+
+        name = "n_text_head" if causal else "n_audio_head"
+        query, key, value = self._heads(functional.linear(self._normed(x, layer.attn_ln), *layer.qkv), 3, name)
+        a = functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
+        return x + functional.linear(self._joined(a), *layer.out)
+
+    def _causal(self, x: Tensor, layer: _Layer) -> tuple[Tensor, Tensor, Tensor]:
+        """Causal self-attention over whole texts: new states, keys and values."""
+        from torch.nn import functional
+
+        query, key, value = self._heads(functional.linear(self._normed(x, layer.attn_ln), *layer.qkv), 3, "n_text_head")
+        a = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return x + functional.linear(self._joined(a), *layer.out), key, value
+
+    def _cross(self, x: Tensor, layer: _Layer, keys: Tensor, values: Tensor) -> Tensor:
+        from torch.nn import functional
+
+        assert layer.cross_ln is not None
+        assert layer.cross_q is not None
+        assert layer.cross_out is not None
+        query = self._split(functional.linear(self._normed(x, layer.cross_ln), *layer.cross_q), "n_text_head")
+        a = functional.scaled_dot_product_attention(query, keys, values)
+        return x + functional.linear(self._joined(a), *layer.cross_out)
+
+    def _mlp(self, x: Tensor, layer: _Layer) -> Tensor:
+        from torch.nn import functional
+
+        inner = functional.gelu(functional.linear(self._normed(x, layer.mlp_ln), *layer.up))
+        return x + functional.linear(inner, *layer.down)
+
+
+def flops_of_a_window(dims: Mapping[str, int]) -> tuple[int, int]:
+    """(operations of the encoder for one window, operations of one decode step of one row), two for each multiply-add.
+
+    Matrices and attention alone; layer norms, soft-max and activations are left out.
+    """
+    ctx, d, mels = dims["n_audio_ctx"], dims["n_audio_state"], dims["n_mels"]
+    conv = 2 * (2 * ctx) * 3 * mels * d + 2 * ctx * 3 * d * d
+    block = 2 * ctx * 12 * d * d + 4 * ctx * ctx * d
+    e = dims["n_text_state"]
+    layer = 2 * (16 - 2) * e * e + 4 * ctx * e
+    step = dims["n_text_layer"] * layer + 2 * dims["n_vocab"] * e
+    cross = dims["n_text_layer"] * 2 * ctx * 2 * d * e
+    return conv + dims["n_audio_layer"] * block + cross, step
+
+
+def figures(network: Network) -> dict[str, Any]:
+    """What a network is, for benchmarks: dtype, device, parameters' bytes."""
+    return {"dtype": str(network.dtype).removeprefix("torch."), "device": str(network.device)}
