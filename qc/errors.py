@@ -77,17 +77,18 @@ class UsageError(QcError):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in a file that a person wrote. Sorts in file order."""
+    """One thing wrong in a file that a person wrote. Sorts in file order. `cell`: sheet and cell of a workbook, `Rules!C5`."""
 
     file: str
     line: int
     column: int
     message: str
     hint: str = ""
+    cell: str = ""
 
     @property
     def where(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.cell}" if self.cell else f"{self.file}:{self.line}:{self.column}"
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}"

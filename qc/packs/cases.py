@@ -74,7 +74,7 @@ def _block(reader: Reader, node: Node) -> list[Line]:
     lines: list[Line] = []
     numbered = [(number, line) for number, line in enumerate(node.text.splitlines(), 1) if line.strip()]
     for number, line in numbered[: MAX_LINES + 1]:
-        place = Node("text", node.file, node.line + (number if len(numbered) > 1 else 0), node.column)
+        place = replace(node, line=node.line + (number if len(numbered) > 1 else 0))
         match = _BLOCK.fullmatch(line)
         if match is None:
             reader.problem(
@@ -113,7 +113,7 @@ def _unheard(reader: Reader, value: Node) -> Line:
     if match is None or match.group(1) not in (*ROLES, *_SAME):
         reader.problem(value, "`unheard` needs who and how long", "for example `unheard: agent 3 s`")
         return Line("unheard", text="agent", ms=1000)
-    length = Node("text", value.file, value.line, value.column, match.group(2))
+    length = replace(value, text=match.group(2))
     role = _SAME.get(match.group(1), match.group(1))
     return Line("unheard", text=role, ms=reader.duration_ms(length, "`unheard`", 100, 3_600_000))
 

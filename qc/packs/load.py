@@ -1,4 +1,4 @@
-"""A pack from a folder (pack.yaml, rules in *.yaml beside it, word lists in lists/) or from one YAML file.
+"""A pack from a folder (pack.yaml, rules in *.yaml beside it, word lists in lists/, also as text or spreadsheet) or one file.
 
 All problems are told at once, in file order, by the names that the author knows: paths inside the pack.
 """
@@ -14,9 +14,10 @@ from pathlib import Path
 from qc.errors import PackError, Problem, QcError, UntrustedPackError
 from qc.packs.extend import MAX_DEPTH, Loaded, Origin, extend
 from qc.packs.model import Pack
-from qc.packs.nodes import MAX_FILE_BYTES, Node, read_yaml
+from qc.packs.nodes import MAX_FILE_BYTES, Node, read_lines, read_yaml
 from qc.packs.parse import read_pack
 from qc.packs.reader import Reader
+from qc.packs.sheets import SUFFIXES, columns, item, read_sheets
 
 MAX_FILES = 500
 MAX_PACK_BYTES = 32 << 20
@@ -69,7 +70,7 @@ def load_extended(path: Path | str, depth: int = 0) -> Loaded:
     if not path.exists():
         raise PackError([Problem(str(path), 1, 1, "there is no such pack", "give the folder that holds pack.yaml")])
     reader = Reader()
-    files = _Files(path, reader)
+    files = Files(path, reader)
     head = files.head()
     if head is None:
         raise PackError(reader.problems)
@@ -96,7 +97,7 @@ def _without_rules(head: Node) -> Node:
     return replace(head, pairs=tuple(pair for pair in head.pairs if pair[0].text != "rules"))
 
 
-def _base(files: _Files, name: str, version: str, at: Node, depth: int) -> Loaded | None:
+def _base(files: Files, name: str, version: str, at: Node, depth: int) -> Loaded | None:
     """The pack that another extends: beside it, as a folder or sealed, else among the installed ones."""
     from qc.packs.install import packs_folder
 
@@ -132,7 +133,7 @@ def _sealed_base(path: Path) -> Loaded:
     return Loaded(pack, dict.fromkeys((rule.id for rule in pack.rules), Origin(f"{pack.id} {pack.version}")), {})
 
 
-class _Files:
+class Files:
     """The files of a pack, read within bounds."""
 
     def __init__(self, path: Path, reader: Reader) -> None:
@@ -171,18 +172,41 @@ class _Files:
         return found
 
     def lists(self) -> list[tuple[Node, str, Node]]:
-        """Word lists: the file's name without suffix is the list's name."""
+        """Word lists: a YAML or text file's name without suffix is the list's name; of a spreadsheet every column is a list,
+        named by its header."""
         found = []
-        for file in self._yaml_files(self.folder / LISTS):
-            node = self._tree(file, f"lists/{file.name}")
+        for file in self._files(self.folder / LISTS, (".yaml", ".yml", ".txt", *SUFFIXES)):
+            shown = f"{LISTS}/{file.name}"
+            if file.suffix in SUFFIXES:
+                found.extend(self._columns(file, shown))
+                continue
+            node = self._tree(file, shown)
             if node is not None:
                 found.append((node, file.stem, node))
         return found
 
+    def _columns(self, file: Path, shown: str) -> list[tuple[Node, str, Node]]:
+        if self._data(file, shown) is None:
+            return []
+        found = []
+        try:
+            for name, words in (column for sheet in read_sheets(file, self._name(shown)) for column in columns(sheet)):
+                if words:
+                    found.append((name, name.text, replace(name, kind="list", text="", items=tuple(map(item, words)))))
+                else:
+                    said = f"the column {name.text[:40]!r} has no words"
+                    self.reader.problem(name, said, "write one a cell, or remove the header")
+        except PackError as error:
+            self.reader.problems.extend(error.problems)
+        return found
+
     def _yaml_files(self, folder: Path) -> list[Path]:
+        return self._files(folder, (".yaml", ".yml"))
+
+    def _files(self, folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
         if self.single or not folder.is_dir():
             return []
-        files = sorted(f for f in folder.iterdir() if f.suffix in (".yaml", ".yml") and not f.name.startswith("."))
+        files = sorted(f for f in folder.iterdir() if f.suffix in suffixes and not f.name.startswith((".", "~$")))
         if len(files) > MAX_FILES:
             self.reader.problems.append(
                 Problem(self._name(folder.name), 1, 1, f"more than {MAX_FILES} files", "put rules together")
@@ -193,6 +217,19 @@ class _Files:
         return f"{self.shown}/{relative}"
 
     def _tree(self, file: Path, relative: str) -> Node | None:
+        data = self._data(file, relative)
+        if data is None:
+            return None
+        try:
+            if file.suffix == ".txt":
+                return read_lines(data, self._name(relative))
+            return read_yaml(data, self._name(relative))
+        except PackError as error:
+            self.reader.problems.extend(error.problems)
+            return None
+
+    def _data(self, file: Path, relative: str) -> bytes | None:
+        """The bytes of a file that lies in the folder; None, and a problem, where that cannot be."""
         name = self._name(relative)
         try:
             if not file.resolve().is_relative_to(self.folder.resolve()):
@@ -216,8 +253,4 @@ class _Files:
                 said = f"the files of the pack hold more than {MAX_PACK_BYTES >> 20} MiB"
                 self.reader.problems.append(Problem(name, 1, 1, said, "make two packs of it"))
             return None
-        try:
-            return read_yaml(data, name)
-        except PackError as error:
-            self.reader.problems.extend(error.problems)
-            return None
+        return data

@@ -44,14 +44,16 @@ class Node:
     text: str = ""
     items: tuple[Node, ...] = ()
     pairs: tuple[tuple[Node, Node], ...] = ()
+    cell: str = ""
+    """Sheet and cell of a workbook, `Rules!C5`, where it comes from one."""
 
     @property
     def where(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.cell}" if self.cell else f"{self.file}:{self.line}:{self.column}"
 
     def problem(self, message: str, hint: str = "") -> Problem:
         """A problem at this place."""
-        return Problem(self.file, self.line, self.column, message, hint)
+        return Problem(self.file, self.line, self.column, message, hint, self.cell)
 
 
 def read_yaml(data: bytes, file: str) -> Node | None:
@@ -93,6 +95,17 @@ def read_yaml(data: bytes, file: str) -> Node | None:
         raise PackError([Problem(file, 1, 1, f"not YAML: {said}", "remove characters that cannot be printed")]) from None
     except (RecursionError, ValueError, OverflowError) as error:
         raise PackError([Problem(file, 1, 1, f"not YAML: {type(error).__name__}", "check the file")]) from None
+
+
+def read_lines(data: bytes, file: str) -> Node | None:
+    """The tree of a text file: a list with a text a line. Empty lines, and those that begin with #, are left out."""
+    from qc.packs.sheets import decode, item
+
+    if len(data) > MAX_FILE_BYTES:
+        raise PackError([Problem(file, 1, 1, f"the file is larger than {MAX_FILE_BYTES >> 20} MiB", "split it")])
+    lines = [(number, line.strip()) for number, line in enumerate(decode(data, file).split("\n"), 1)]
+    items = tuple(item(Node("text", file, number, 1, line)) for number, line in lines if line and not line.startswith("#"))
+    return Node("list", file, 1, 1, items=items) if items else None
 
 
 def _read_fast(text: str, file: str) -> Node | None:

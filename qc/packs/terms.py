@@ -206,7 +206,9 @@ def _plain(reader: Reader, node: Node, what: str) -> Term | None:
     if separator:
         several = ", ".join(part.strip() for part in re.split(r"[,，、;；|/]", text) if part.strip())
         reader.problem(
-            node, f"{show(node)} is read as one phrase, for all its {separator!r}", f"write [{several}] for any of them"
+            node,
+            f"{show(node)} is read as one phrase, for all its {separator!r}",
+            "write one a line (Alt+Enter)" if node.cell else f"write [{several}] for any of them",
         )
         return None
     if not _SAID.search(text) and not normal_text(text):
