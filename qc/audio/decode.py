@@ -117,17 +117,15 @@ def blocks_of(path: Path, stream: Stream, options: DecodeOptions) -> Iterator[np
     except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
         raise _why_not_open(path, error) from error
     with container:
-        if not container.streams.audio:
-            raise AudioError("the file holds no audio stream", where=str(path), code="no_audio_stream")
-        source = container.streams.audio[0]
-        stream.container = str(container.format.name).split(",")[0]
-        stream.codec = str(source.codec_context.name)
-        if len(container.streams.audio) > 1:
-            stream.warn("more_streams")
+        in_time = _in_time(path, stream, options.stall_s)
+        if isinstance(container, _Vox):
+            stream.container, stream.codec = "vox", str(container.codec.name)
+            frames = container.frames(in_time)
+        else:
+            frames = _stream_frames(path, container, stream, in_time)
         limit = options.max_hours * 3600
         out_samples = 0
-        in_time = _in_time(path, stream, options.stall_s)
-        for block in _resampled(_frames(container, source, stream, in_time), stream, options.rate_hz):
+        for block in _resampled(frames, stream, options.rate_hz):
             out_samples += block.shape[1]
             beat()
             if out_samples * max(2, block.shape[0]) / 2 > limit * options.rate_hz:
@@ -165,15 +163,18 @@ def _refuse_impossible(path: Path, options: DecodeOptions) -> None:
 
 
 def parse_raw(raw: str) -> tuple[str, int, int]:
-    """`CODEC:RATE[:CHANNELS]` as (FFmpeg format name, rate in Hz, channels). Raises ValueError."""
-    name, _, rest = raw.partition(":")
+    """`CODEC:RATE[:CHANNELS]`, commas for colons too, as (FFmpeg format name, rate in Hz, channels). Raises ValueError."""
+    name, _, rest = raw.replace(",", ":").partition(":")
     rate, _, channels = rest.partition(":")
-    if name not in {"alaw", "mulaw", "s16le", "s16be", "u8", "s24le", "s32le", "f32le"}:
-        raise ValueError(f"unknown headerless codec {name!r}; known: alaw, mulaw, s16le, s16be, u8, s24le, s32le, f32le")
+    name = {"ulaw": "mulaw", "pcm": "s16le"}.get(name, name)
+    if name not in {"alaw", "mulaw", "s16le", "s16be", "u8", "s24le", "s32le", "f32le", "vox"}:
+        raise ValueError(f"unknown headerless codec {name!r}; known: alaw, mulaw, s16le, s16be, u8, s24le, s32le, f32le, vox")
     if not rate.isascii() or not rate.isdigit() or not 1000 <= int(rate) <= 384_000:
         raise ValueError(f"{raw!r} has no sample rate between 1000 and 384000, as in {name}:8000")
     if channels and (channels not in {str(n) for n in range(1, 9)}):
         raise ValueError(f"{raw!r} must have 1 to 8 channels, as in {name}:8000:2")
+    if name == "vox" and channels not in ("", "1"):
+        raise ValueError(f"{raw!r}: Dialogic ADPCM has one channel, as in vox:6000")
     return name, int(rate), int(channels or 1)
 
 
@@ -186,6 +187,8 @@ def _open(path: Path, options: DecodeOptions) -> Any:
     url = "file:" + str(path)
     if options.raw is not None and suffix_is_headerless(path):
         name, rate, channels = parse_raw(options.raw)
+        if name == "vox":
+            return _Vox(path, rate)
         layout = {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
         return av.open(url, format=name, options={"protocol_whitelist": "file", "sample_rate": str(rate), "ch_layout": layout})
     return av.open(url, options=guard, metadata_errors="replace")
@@ -211,6 +214,45 @@ def _looks_like_audio(path: Path) -> bool:
         return is_audio(path)
     except OSError:
         return False
+
+
+def _stream_frames(path: Path, container: Any, stream: Stream, in_time: Callable[[], None]) -> Iterator[Any]:
+    """Frames of a container's first audio stream, of which `stream` is told. Raises AudioError when it has none."""
+    if not container.streams.audio:
+        raise AudioError("the file holds no audio stream", where=str(path), code="no_audio_stream")
+    source = container.streams.audio[0]
+    stream.container = str(container.format.name).split(",")[0]
+    stream.codec = str(source.codec_context.name)
+    if len(container.streams.audio) > 1:
+        stream.warn("more_streams")
+    return _frames(container, source, stream, in_time)
+
+
+class _Vox:
+    """A headerless Dialogic ADPCM file (VOX), for which FFmpeg has a decoder and no container."""
+
+    _BYTES = 4096
+
+    def __init__(self, path: Path, rate_hz: int) -> None:
+        import av
+
+        self.file = open(path, "rb")  # noqa: SIM115  (closed by its own exit)
+        self.codec: Any = av.CodecContext.create("adpcm_ima_oki", "r")
+        self.codec.sample_rate, self.codec.layout = rate_hz, "mono"
+
+    def __enter__(self) -> _Vox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def frames(self, in_time: Callable[[], None]) -> Iterator[Any]:
+        """Decoded frames to the end of the file."""
+        import av
+
+        while data := self.file.read(self._BYTES):
+            in_time()
+            yield from self.codec.decode(av.Packet(data))
 
 
 def _in_time(path: Path, stream: Stream, stall_s: float) -> Callable[[], None]:

@@ -17,6 +17,7 @@ AUDIO_SUFFIXES = frozenset(
 _HEADERLESS = frozenset(".alaw .ulaw .mulaw .al .ul .g711 .g711a .g711u .pcm .raw .s16le .vox .v3".split())
 _HEAD = 4096
 _TAIL = 65_536
+_SURE_FRAMES = 4
 _UNKNOWN_LENGTHS = (0, 0x7FFFF000)  # data sizes that a streaming writer leaves: none, and "very long" from here on
 
 _MAGIC: tuple[tuple[int, bytes], ...] = (
@@ -158,7 +159,9 @@ def declared_samples(path: Path, container: str) -> int | None:
 
 
 def missing_end(path: Path) -> bool:
-    """Whether the file visibly breaks off: an Ogg stream without its last-page mark, an MP4 whose boxes run past the end."""
+    """Whether the file visibly breaks off: an Ogg stream without its last-page mark, an MP4 whose boxes run past the end, an
+    MP3 or ADTS stream in the middle of a frame.
+    """
     try:
         size = path.stat().st_size
         with open(path, "rb") as file:
@@ -168,9 +171,28 @@ def missing_end(path: Path) -> bool:
                 tail = file.read(_TAIL)
                 last = tail.rfind(b"OggS")
                 return last >= 0 and len(tail) > last + 5 and not tail[last + 5] & 4
-            return head[4:8] == b"ftyp" and _boxes_run_out(file, size)
+            if head[4:8] == b"ftyp":
+                return _boxes_run_out(file, size)
+            if head[:3] != b"ID3" and head[:1] != b"\xff":
+                return False
+            file.seek(max(0, size - _TAIL))
+            return _frame_cut_short(file.read(_TAIL))
     except OSError:
         return False
+
+
+def _frame_cut_short(tail: bytes) -> bool:
+    """Whether a stream of MPEG or ADTS frames, by its last bytes, ends within a frame. Tags behind the last frame are no frame."""
+    for length in (_adts_length, _mpeg_length):
+        at = tail.find(b"\xff")
+        while 0 <= at < len(tail) - 8:
+            place, seen = at, 0
+            while (step := length(tail, place)) > 7 and place + step <= len(tail):
+                place, seen = place + step, seen + 1
+            if seen >= _SURE_FRAMES:
+                return length(tail, place) > 7 or (0 < len(tail) - place < 8 and tail[place] == 0xFF)
+            at = tail.find(b"\xff", at + 1)
+    return False
 
 
 def _boxes_run_out(file: object, size: int) -> bool:

@@ -1,4 +1,4 @@
-"""Call-progress tones and hold music: stretches of a channel that are no speech however much of it they resemble.
+"""Call-progress tones, dialled digits and hold music: stretches of a channel that are no speech however much of it they resemble.
 
 A tone: nearly all the energy lies in one or two narrow lines between 300 and 700 Hz that do not move (ringback and busy
 tones: 450 Hz in China, 425 Hz in most of Europe, 440 + 480 Hz and 480 + 620 Hz in North America; ITU-T E.180). Speech
@@ -25,6 +25,12 @@ _TONE_SHARE = 0.92
 _TONE_MIN_FRAMES = 4
 _TONE_LONG_FRAMES = 11  # 0.7 s
 _FLOOR_DBFS = -55.0
+_DTMF_FRAME = 512  # 32 ms, lines 31 Hz apart
+_DTMF_LOW_HZ = (697.0, 770.0, 852.0, 941.0)
+_DTMF_HIGH_HZ = (1209.0, 1336.0, 1477.0, 1633.0)
+_DTMF_SHARE = 0.85
+_DTMF_EACH = 0.08  # each of the two lines has at least this share
+_DTMF_JOIN = 12  # digits up to so many frames (0.4 s) apart are one stretch
 _MUSIC_MIN_FRAMES = 160  # 10 s
 _MUSIC_STEP = 16
 _MUSIC_STILL = 0.62  # share of frames whose strongest line is that of the frame before
@@ -34,7 +40,7 @@ _MUSIC_QUIET = 0.05  # share of frames 20 dB below the stretch's loud frames
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of a channel that is no speech. `kind`: `ringback` or `hold_music`."""
+    """A stretch of a channel that is no speech. `kind`: `ringback`, `dtmf` or `hold_music`."""
 
     kind: str
     start_ms: int
@@ -52,8 +58,45 @@ def find_tones(samples: np.ndarray) -> list[Stretch]:
     steady[1:] = tonal[1:] & tonal[:-1] & (np.abs(np.diff(line)) <= 1)
     tones = [Stretch("ringback", _ms(a - 1), _ms(b)) for a, b in _call_progress(_runs(steady), line)]
     music = [Stretch("hold_music", _ms(a), _ms(b)) for a, b in _music(levels, line)]
+    tones += [d for d in _digits(samples) if not any(t.start_ms < d.end_ms and d.start_ms < t.end_ms for t in tones)]
     free = [m for m in music if not any(t.start_ms < m.end_ms and m.start_ms < t.end_ms for t in tones)]
     return sorted([*tones, *free], key=lambda s: s.start_ms)
+
+
+def _digits(samples: np.ndarray) -> list[Stretch]:
+    """Dialled digits: two lines that do not move, one of each group, with nearly all the energy (ITU-T Q.23, Q.24)."""
+    import numpy as np
+
+    count = samples.shape[0] // _DTMF_FRAME
+    window = np.hanning(_DTMF_FRAME).astype(np.float32)
+    levels = frame_dbfs(samples, _DTMF_FRAME)
+    bin_hz = _RATE_HZ / _DTMF_FRAME
+    pair = np.full(count, -1, np.int32)
+    for first in range(0, count, _BLOCK):
+        chosen = first + np.flatnonzero(levels[first : first + _BLOCK] > _FLOOR_DBFS)
+        frames = samples[: count * _DTMF_FRAME].reshape(count, _DTMF_FRAME)[chosen] * window
+        power = np.square(np.abs(np.fft.rfft(frames, axis=1))).astype(np.float64)
+        total = power.sum(axis=1) + 1e-12
+        groups = []
+        for group in (_DTMF_LOW_HZ, _DTMF_HIGH_HZ):
+            near = [round(hz / bin_hz) for hz in group]
+            groups.append(np.stack([power[:, n - 1 : n + 2].sum(axis=1) for n in near], axis=1) / total[:, None])
+        low, high = (g.max(axis=1) for g in groups)
+        sure = (low + high >= _DTMF_SHARE) & (low >= _DTMF_EACH) & (high >= _DTMF_EACH)
+        pair[chosen] = np.where(sure, groups[0].argmax(axis=1) * 4 + groups[1].argmax(axis=1), -1)
+        beat()
+    held = np.zeros(count, bool)
+    held[1:] = (pair[1:] >= 0) & (pair[1:] == pair[:-1])
+    found: list[tuple[int, int]] = []
+    for a, b in _runs(held):
+        start, end = a - 1, b
+        if found and start - found[-1][1] <= _DTMF_JOIN:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    step = _DTMF_FRAME * 1000 // _RATE_HZ
+    # A digit begins and ends within a frame that it only partly fills.
+    return [Stretch("dtmf", max(0, a - 1) * step, (b + 1) * step) for a, b in found]
 
 
 def _call_progress(runs: list[tuple[int, int]], line: np.ndarray) -> list[tuple[int, int]]:

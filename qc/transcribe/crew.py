@@ -113,7 +113,7 @@ class Crew:
                 message = self._message(member)
                 if message is not None and message[0] == "maker":
                     self._take(member, message)
-                    return message[1]  # type: ignore[no-any-return]
+                    return message[1]
                 if message is not None:
                     self._take(member, message)
                 elif member.ended:

@@ -143,7 +143,7 @@ def _hear_on(jobs: _Jobs, wire: _Wire, engine: Engine, member: Member) -> None:
 
 def _next(pipe: Connection) -> tuple[int, Mapping[str, Any]]:
     try:
-        return pipe.recv()  # type: ignore[no-any-return]
+        return pipe.recv()
     except (EOFError, OSError):
         os._exit(0)
 

@@ -165,11 +165,12 @@ def _share(probabilities: np.ndarray, span: Span) -> float:
 
 def _is_tone(span: Span, probabilities: np.ndarray, tones: Sequence[Stretch]) -> bool:
     """Whether a span lies in tones, or in music without being surely speech."""
-    inside = {"ringback": 0, "hold_music": 0}
+    inside = {"tone": 0, "hold_music": 0}
     for tone in tones:
-        inside[tone.kind] += max(0, min(span.end_ms, tone.end_ms) - max(span.start_ms, tone.start_ms))
+        kind = tone.kind if tone.kind in inside else "tone"
+        inside[kind] += max(0, min(span.end_ms, tone.end_ms) - max(span.start_ms, tone.start_ms))
     length = span.end_ms - span.start_ms
-    if inside["ringback"] >= _TONE_OVERLAP * length:
+    if inside["tone"] >= _TONE_OVERLAP * length:
         return True
     return inside["hold_music"] >= _TONE_OVERLAP * length and float(probabilities[_frames(span)].mean()) < _MUSIC_SURE
 

@@ -174,6 +174,40 @@ def test_headerless_recordings_decode_when_their_form_is_said(tmp_path: Path) ->
     assert decode(tmp_path / "b.alaw", DecodeOptions(raw="alaw:8000:2")).duration_ms == 2000
 
 
+def test_raw_takes_commas_and_the_names_that_people_use() -> None:
+    assert parse_raw("alaw,8000,2") == ("alaw", 8000, 2)
+    assert parse_raw("ulaw:8000") == parse_raw("mulaw,8000,1") == ("mulaw", 8000, 1)
+    assert parse_raw("vox,6000") == ("vox", 6000, 1)
+
+
+def test_dialogic_adpcm_decodes_when_its_rate_is_said(tmp_path: Path) -> None:
+    # A square wave of 250 Hz: 16 samples up, 16 down, in steps of the codec's smallest quantiser doubling and halving.
+    path = tmp_path / "a.vox"
+    path.write_bytes((b"\x77" * 8 + b"\xff" * 8) * 250)
+    audio = decode(path, DecodeOptions(raw="vox:8000"))
+    assert (audio.container, audio.codec, audio.channels, audio.duration_ms) == ("vox", "adpcm_ima_oki", 1, 1000)
+    assert abs(strongest_hz(audio.samples[0], 16_000) - 250) < 10
+    with pytest.raises(AudioError, match="does not say"):
+        decode(path)
+
+
+def test_a_bare_mp3_that_breaks_off_within_a_frame_says_so(tmp_path: Path) -> None:
+    noise = np.random.default_rng(5).uniform(-0.5, 0.5, (1, 4 * 8000)).astype(np.float32)
+    whole = encode(tmp_path / "a.mp3", noise, "libmp3lame", write_xing="0").read_bytes()
+    assert decode(tmp_path / "a.mp3").warnings == ()
+    (tmp_path / "cut.mp3").write_bytes(whole[: len(whole) // 2 + 11])
+    assert decode(tmp_path / "cut.mp3").warnings == ("truncated",)
+    (tmp_path / "tagged.mp3").write_bytes(whole + b"TAG" + b" " * 125)
+    assert decode(tmp_path / "tagged.mp3").warnings == ()
+
+
+def test_decoding_that_does_not_keep_up_is_given_up(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav", two_sides(10))
+    with pytest.raises(AudioError) as caught:
+        decode(path, DecodeOptions(stall_s=-60.0))
+    assert caught.value.code == "timeout"
+
+
 def test_raw_does_not_touch_recordings_with_a_header(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", two_sides())
     assert decode(path, DecodeOptions(raw="alaw:16000")).duration_ms == 2000

@@ -69,6 +69,21 @@ def test_speech_is_neither_tone_nor_music(name: str) -> None:
         assert find_tones(row) == []
 
 
+def test_dialled_digits_are_found_and_speech_between_them_is_not() -> None:
+    speech = decode(SAMPLES / "c001.wav").samples[0, RATE * 5 : RATE * 8]
+    quiet = np.zeros(RATE // 10, np.float32)
+    digits = [
+        tone(low, 0.1, RATE, 0.2) + tone(high, 0.1, RATE, 0.2) for low in (697, 770, 852, 941) for high in (1209, 1336, 1477)
+    ]
+    dialled = np.concatenate([part for digit in digits for part in (digit, quiet)])
+    found = find_tones(np.concatenate([dialled, speech, dialled]))
+    assert [t.kind for t in found] == ["dtmf", "dtmf"]
+    length = 1000 * len(dialled) // RATE
+    assert found[0].start_ms <= 64
+    assert abs(found[0].end_ms - length) < 250
+    assert abs(found[1].start_ms - (length + 3000)) < 100
+
+
 def test_steady_hum_is_no_music() -> None:
     hum = tone(100, 30, RATE, 0.2) + 0.05 * np.random.default_rng(0).standard_normal(30 * RATE).astype(np.float32)
     assert find_tones(hum) == []
