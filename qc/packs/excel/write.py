@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 from collections.abc import Sequence
 from typing import Any
 
