@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qc.cli import console, options
-from qc.errors import Exit, StoreError
+from qc.errors import Exit, StoreError, UsageError
 
 if TYPE_CHECKING:
     from qc.packs import TrustedPack
@@ -24,6 +24,12 @@ def scan(
     ] = "",
     trust: options.TrustList = None,
     allow: options.Allow = None,
+    explain: Annotated[
+        str,
+        typer.Option("--explain", help="Say why rules did, did not, or could not hit this call (its id); nothing is written."),
+    ] = "",
+    rule: Annotated[list[str] | None, typer.Option("--rule", help="With --explain: this rule; repeat it for several.")] = None,
+    redact: options.Redact = False,
     redo: Annotated[bool, typer.Option("--redo", help="Scan again what was scanned with the same pack.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -34,8 +40,13 @@ def scan(
 
     A sealed pack is verified against the list of trusted keys before anything is scanned; every row says who signed it.
 
+    With --explain one call is looked at and nothing is written: each rule's conditions as a tree with their verdicts, and
+    the nearest miss: words outside the window or by the other side, words that only sound alike, a silence too short.
+
     Exit codes: 0 done, 1 hits at or above --fail-on, 2 the pack or the command line is wrong, 3 some calls failed (each
     is a row that says why; this comes before 1), 4 a pack is not trusted.
+
+    Example:  qc scan --rules rules/ecommerce-zh --store qc-store --explain c001 --rule promise-without-time
 
     Example:  qc scan --rules rules/ecommerce-zh --store qc-store --fail-on high
     """
@@ -51,6 +62,15 @@ def scan(
         raise StoreError(
             "there are no transcripts here", where=str(store), hint="run `qc transcribe` or `qc import` first", code="empty"
         )
+    if explain:
+        from qc.cli.explain import explain_call, show
+
+        told = explain_call(opened, packs, explain, rule or (), redact=redact)
+        if not console.result(told, as_json):
+            show(told, every=bool(rule))
+        return
+    if rule or redact:
+        raise UsageError("--rule and --redact go with --explain", hint="give the id of a call with --explain")
     with console.progress(as_json) as progress:
         summary = run(opened, packs, ScanOptions(redo=redo), progress)
     _print(summary, packs, store, as_json)

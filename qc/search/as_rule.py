@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
@@ -12,6 +11,7 @@ from typing import Any
 from qc.packs.cases import write_cases
 from qc.packs.conditions import Condition
 from qc.packs.model import Case, Line, Pack
+from qc.packs.readable import readable
 from qc.packs.syntax import write_condition
 from qc.scan.cases import case_call
 from qc.scan.evaluate import PackScanner
@@ -25,7 +25,6 @@ _AROUND = (0, 1, 3, 8)
 """Turns beside the found ones that a case holds, tried from few to many."""
 
 _MOST_LINES = 40
-_MS = re.compile(r"(.*?)(\d+) ms")
 
 
 def as_rule(query: str, condition: Condition, found: Sequence[CallHits]) -> str:
@@ -55,22 +54,6 @@ def as_rule(query: str, condition: Condition, found: Sequence[CallHits]) -> str:
         lacking = " and ".join(what for what, have in (("hits", hits), ("misses", misses)) if not have)
         notes.append(f"# Write a case that it {lacking} under `cases`: none could be taken from the calls.")
     return "\n".join(notes) + "\n" + _yaml([rule])
-
-
-def readable(value: Any) -> Any:
-    """Plain data of a rule with lengths of time as a person writes them: 30000 ms as 30 s."""
-    if isinstance(value, dict):
-        return {key: readable(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [readable(inner) for inner in value]
-    match = _MS.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return value
-    ms = int(match[2])
-    for unit, size in (("min", 60_000), ("s", 1000)):
-        if ms % size == 0:
-            return f"{match[1]}{ms // size} {unit}"
-    return value
 
 
 def _hit_cases(call: CallHits) -> Iterator[tuple[str, list[tuple[str, str]]]]:
