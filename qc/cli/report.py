@@ -14,15 +14,26 @@ def report(
     store: Annotated[Path, typer.Option("--store", help="The store's folder.")] = Path("qc-store"),
     output: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the report to.")] = Path("reports/latest"),
     lang: Annotated[str, typer.Option("--lang", help="zh, en or both.")] = "both",
-    formats: Annotated[str, typer.Option("--format", help="Any of html,xlsx,csv,json, joined by commas.")] = "html,xlsx,csv,json",
+    formats: Annotated[
+        str, typer.Option("--format", help="Any of html,xlsx,csv,json,parquet, joined by commas.")
+    ] = "html,xlsx,csv,json",
     pack: Annotated[str | None, typer.Option("--pack", help="Pack id; needed when the store holds findings of several.")] = None,
     audio: Annotated[
         str,
         typer.Option(
             "--audio",
-            help="Recordings in the pages: copy (converted where browsers need it), link, none; auto copies for up to 500 calls with findings.",
+            help="Recordings in the pages: copy (converted where browsers need it), link, clips, none; auto copies for up to 500 calls with findings.",
         ),
     ] = "auto",
+    clips: Annotated[
+        bool, typer.Option("--clips", help="Cut the seconds around the evidence into small files; the same as --audio clips.")
+    ] = False,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Mask personal data in every text, and drown it out by a tone in the clips.")
+    ] = False,
+    call_pages: Annotated[
+        int, typer.Option("--call-pages", min=0, help="The most calls with a page of their own, each agent's lowest score first.")
+    ] = 2000,
     title: Annotated[str, typer.Option("--title", help="Title of the report.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -39,7 +50,9 @@ def report(
     how = ReportOptions(
         langs=options.langs(lang),
         formats=tuple(f.strip() for f in formats.split(",") if f.strip()),
-        audio=audio,
+        audio="clips" if clips else audio,
+        redact=redact,
+        call_pages=call_pages,
         pack=pack,
         title=title,
     )

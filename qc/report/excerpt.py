@@ -34,6 +34,25 @@ def excerpts(evidence: Sequence[Mapping[str, Any]], turns: Sequence[Mapping[str,
     return _runs(sorted(shown), marks, between, turns)
 
 
+MOST_TURNS = 1_500
+"""Turns of a call that its page shows."""
+
+
+def whole(
+    evidence: Sequence[Mapping[str, Any]], turns: Sequence[Mapping[str, Any]], silences: Sequence[tuple[int, int]]
+) -> tuple[list[Line], int]:
+    """Every turn of a call as a line, evidence marked, silences (start, end in ms) between them; and how many turns are left out."""
+    marks: dict[Any, list[Mapping[str, Any]]] = {}
+    for piece in evidence:
+        if piece["turn"] is not None:
+            marks.setdefault(piece["turn"], []).append(piece)
+    lines = [_line(t, marks.get(t["turn"], ()), at=int(t["start_ms"])) for t in turns[:MOST_TURNS]]
+    if len(turns) <= MOST_TURNS:
+        lines += [Line(None, "silence", a, b, (), False, a) for a, b in silences]
+        lines.sort(key=lambda line: (line.start_ms, line.turn is not None, line.turn or 0))
+    return lines, max(len(turns) - MOST_TURNS, 0)
+
+
 def _stretch(piece: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> tuple[int, set[int], Line]:
     """Evidence that is no turn: after which turn it is told, which turns to show with it, its line.
 
@@ -68,9 +87,11 @@ def _runs(
     return tuple(tuple(run) for run in runs)
 
 
-def _line(turn: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]]) -> Line:
+def _line(turn: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]], at: int | None = None) -> Line:
+    """A turn as a line. `at`: the time to show; without it that of the evidence."""
     text = turn["text"] or ""
-    start = min((int(p["start_ms"]) for p in pieces), default=int(turn["start_ms"]))
+    first = min((int(p["start_ms"]) for p in pieces), default=int(turn["start_ms"]))
+    start = first if at is None else at
     return Line(
         turn=turn["turn"],
         role=turn["role"] or "unknown",
@@ -78,7 +99,7 @@ def _line(turn: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]]) -> Line:
         end_ms=int(turn["end_ms"]),
         pieces=_pieces(text, [(p["char_start"], p["char_end"]) for p in pieces]),
         marked=bool(pieces),
-        seek_ms=max(start - SEEK_BEFORE_MS, 0) if pieces else int(turn["start_ms"]),
+        seek_ms=max(first - SEEK_BEFORE_MS, 0) if pieces else int(turn["start_ms"]),
         quarantined=bool(turn["flags"]),
     )
 

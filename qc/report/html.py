@@ -1,4 +1,4 @@
-"""The pages: an index, a page per provider and per agent, in each language, made to be opened from disk, offline, on any screen.
+"""The pages: an index, the calls, a page per provider, agent, rule and call, in each language, to be opened from disk, offline.
 
 Style and script are inside each page, allowed by their hashes in a Content-Security-Policy that allows nothing else but
 the recordings. Every value goes through `visible` and through escaping, whatever the template's author forgot.
@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qc.packs import SEVERITIES
+from qc.packs import SEVERITIES, Rule
+from qc.report import drawings
+from qc.report.charts import TIMELINE_LEFT, TIMELINE_RIGHT, TIMELINE_WIDTH, draw
+from qc.report.charts import timeline as timeline_chart
+from qc.report.excerpt import whole
+from qc.report.gather import Spoken
 from qc.report.model import Call, Finding, ReportData, ReportOptions, Sound
 from qc.report.safe import safe_name, short, visible
 from qc.report.sheets import rules_by_hits
+from qc.report.timeline import SILENCE_MS, timeline
 from qc.report.words import Words, clock, figure, percent, span, when
-from qc.tables import MIN_CALLS
+from qc.tables import MIN_CALLS, MIN_COMPARED
 from qc.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,35 +33,84 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 500
 MOST_CLEAN = 500
+MOST_AGENTS = 300
+MOST_CALLS = 1_500
+MOST_PLACES = 40
+MOST_RULE_AGENTS = 200
+MOST_EXAMPLES = 3
+MOST_ON_BOARD = 5
+MOST_PERIODS = 31
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
 class Pages:
-    """What pages are made of: the data, the recordings beside them by call id, the files to offer as (name, path)."""
+    """What pages are made of: the data, the recordings beside them by call id, the files to offer as (name, path).
+
+    `spoken` gives the words of calls by their ids, in any order, without keeping them.
+    """
 
     data: ReportData
     options: ReportOptions
     sounds: Mapping[str, Sound]
     downloads: tuple[tuple[str, str], ...] = ()
+    spoken: Callable[[Iterable[str]], Iterator[Spoken]] = lambda ids: iter(())
+    paged: frozenset[str] = field(default_factory=frozenset)
+    """Ids of the calls that have a page."""
 
 
 def write_pages(pages: Pages, write: Callable[[str, bytes], None]) -> int:
     """Write every page through `write(name relative to the report, bytes)`; how many. The root page comes last."""
     data, langs = pages.data, pages.options.langs
+    with_page = calls_with_pages(data.calls, pages.options.call_pages)
+    pages = replace(pages, paged=frozenset(with_page))
     by_agent: dict[str, list[Call]] = {}
     by_provider: dict[str, list[Call]] = {}
+    by_rule: dict[str, list[tuple[Call, Finding]]] = {}
     for call in data.calls:
         by_agent.setdefault(call.agent, []).append(call)
         by_provider.setdefault(call.provider or "", []).append(call)
+        for f in call.findings:
+            by_rule.setdefault(f.rule, []).append((call, f))
+    made = 0
     for lang in langs:
         write(f"{lang}/index.html", _index(pages, lang).encode())
+        write(f"{lang}/calls.html", _calls(pages, lang).encode())
         for row in data.providers:
             write(f"{lang}/{provider_href(row['id'])}", _provider(pages, lang, row, by_provider.get(row["id"], [])).encode())
         for row in data.agents:
             write(f"{lang}/{agent_href(row['id'])}", _agent(pages, lang, row, by_agent.get(row["id"], [])).encode())
+        for rule in data.rules.values():
+            write(f"{lang}/{rule_href(rule.id)}", _rule(pages, lang, rule, by_rule.get(rule.id, [])).encode())
+        made += 2 + len(data.providers) + len(data.agents) + len(data.rules)
+    for said in pages.spoken(with_page):
+        for lang in langs:
+            write(f"{lang}/{call_href(said.call_id)}", _call(pages, lang, with_page[said.call_id], said).encode())
+            made += 1
     write("index.html", _root(pages).encode())
-    return len(langs) * (1 + len(data.providers) + len(data.agents)) + 1
+    return made + 1
+
+
+def calls_with_pages(calls: Iterable[Call], most: int) -> dict[str, Call]:
+    """The calls with findings that get a page: every agent's lowest score, then every agent's second, up to `most`."""
+    ordered = sorted((c for c in calls if c.findings), key=lambda c: (c.worst or 0.0, c.best or 0.0, c.call_id))
+    seen: dict[str, int] = {}
+    ranked = []
+    for place, call in enumerate(ordered):
+        rank = seen.get(call.agent, 0)
+        seen[call.agent] = rank + 1
+        ranked.append((rank, place, call))
+    return {call.call_id: call for _, _, call in sorted(ranked, key=lambda r: r[:2])[:most]}
+
+
+def call_href(call_id: str) -> str:
+    """Where a call's page lies, relative to its language's folder."""
+    return f"calls/{safe_name('call', call_id)}.html"
+
+
+def rule_href(rule_id: str) -> str:
+    """Where a rule's page lies, relative to its language's folder."""
+    return f"rules/{safe_name('rule', rule_id)}.html"
 
 
 def agent_href(agent_id: str) -> str:
@@ -69,15 +124,135 @@ def provider_href(provider_id: str) -> str:
 
 
 def _index(pages: Pages, lang: str) -> str:
-    data = pages.data
+    data, t = pages.data, Words(lang)
+    agents = _agents_lowest_first(data.agents)
+    rules = rules_by_hits(data, data.whole["rules"] if data.whole else ())
     return _render(
         "index.html",
         pages,
         lang,
         here="index.html",
-        rules=rules_by_hits(data, data.whole["rules"] if data.whole else ()),
-        agents=_agents_lowest_first(data.agents),
+        rules=rules,
+        agents=agents[:MOST_AGENTS],
+        more_agents=max(len(agents) - MOST_AGENTS, 0),
+        spread=drawings.spread(t, data.count("all", ""), data.whole, data.base),
+        compared=drawings.side_by_side(t, data.providers, data.base),
+        heat=drawings.heat_map(t, data, [a["row"] for a in agents]),
+        lost=drawings.points_lost(t, data, data.count("all", "").lost),
+        board=_board(pages, t),
+        trend=drawings.trend(t, _series(data, "all", "", "day"), data.base),
+        weeks=_series(data, "all", "", "week")[-MOST_PERIODS:],
+        days=_series(data, "all", "", "day")[-MOST_PERIODS:],
         downloads=[(name, f"../{href}") for name, href in pages.downloads],
+    )
+
+
+def _series(data: ReportData, kind: str, who: str, unit: str) -> list[Mapping[str, Any]]:
+    return [r for r in data.trends if (r["kind"], r["id"], r["unit"]) == (kind, who, unit)]
+
+
+def _board(pages: Pages, t: Words) -> list[dict[str, Any]]:
+    """Proven differences by dimension, the whole score first: `{dimension, best, worst}`, each a list of rows to show."""
+    data = pages.data
+    who = {("provider", s["id"]): (s, provider_href(s["id"])) for s in data.providers}
+    who |= {("agent", s["id"]): (s, agent_href(s["id"])) for s in data.agents}
+    out = []
+    for dimension in ["", *(d.id for d in data.pack.dimensions)] if data.pack else []:
+        rows = [r for r in data.comparisons if r["dimension"] == dimension and (r["kind"], r["id"]) in who]
+        sides = {}
+        for answer, up in (("better", True), ("worse", False)):
+            proven = sorted(
+                (r for r in rows if r["answer"] == answer),
+                key=lambda r: (r["kind"] == "agent", -r["low"] if up else r["high"], r["id"]),
+            )
+            shown = []
+            for kind in ("provider", "agent"):
+                for r in [r for r in proven if r["kind"] == kind][:MOST_ON_BOARD]:
+                    s, href = who[kind, r["id"]]
+                    name = s["name"] or t("unassigned")
+                    shown.append({**r, "name": name, "href": href, "provider": s["provider"], "coverage": s["coverage"]})
+            sides[answer] = shown
+        out.append({"dimension": dimension, **sides})
+    return out
+
+
+def _compared(data: ReportData, kind: str, who: str) -> list[Mapping[str, Any]]:
+    """Its rows of `comparisons`, the whole score first, then in the pack's order."""
+    order = {"": -1, **{d.id: i for i, d in enumerate(data.pack.dimensions)}} if data.pack else {}
+    rows = data.compared.get((kind, who), ())
+    return sorted(rows, key=lambda r: order.get(r["dimension"], len(order)))
+
+
+def _calls(pages: Pages, lang: str) -> str:
+    ordered = sorted((c for c in pages.data.calls if c.findings), key=lambda c: (c.worst or 0.0, c.best or 0.0, c.call_id))
+    return _render(
+        "calls.html", pages, lang, here="calls.html", calls=ordered[:MOST_CALLS], total=pages.data.count("all", "").with_findings
+    )
+
+
+def _rule(pages: Pages, lang: str, rule: Rule, found: list[tuple[Call, Finding]]) -> str:
+    data, t = pages.data, Words(lang)
+    providers = [
+        {**r, "href": provider_href(s["id"]), "name": s["name"] or t("unassigned")}
+        for s in data.providers
+        for r in s["rules"]
+        if r["rule"] == rule.id
+    ]
+    agents = [
+        {**r, "href": agent_href(s["id"]), "name": s["name"] or t("unassigned_agent")}
+        for s in data.agents
+        for r in s["rules"]
+        if r["rule"] == rule.id and r["hits"]
+    ]
+    agents.sort(key=lambda r: (-(r["low"] or 0.0), -r["hits"], r["href"]))
+    found = sorted(found, key=lambda cf: (cf[1].verdict != "hit", cf[1].worst, cf[0].worst or 0.0, cf[0].call_id))
+    cases = {
+        kind: [c.lines for c in rule.cases if c.verdict == kind and _spoken_only(c)][:MOST_EXAMPLES] for kind in ("hit", "miss")
+    }
+    return _render(
+        "rule.html",
+        pages,
+        lang,
+        here=rule_href(rule.id),
+        depth=2,
+        rule=rule,
+        row=next((r for r in (data.whole or {}).get("rules", ()) if r["rule"] == rule.id), None),
+        by_provider=sorted(providers, key=lambda r: (-(r["rate"] or 0.0), r["name"])),
+        chart=drawings.rates(t, providers),
+        by_agent=agents[:MOST_RULE_AGENTS],
+        more_agents=max(len(agents) - MOST_RULE_AGENTS, 0),
+        places=[(c, pages.sounds.get(c.call_id, Sound(None, "none")), f) for c, f in found[:MOST_PLACES]],
+        more_places=max(len(found) - MOST_PLACES, 0),
+        examples=[(kind, given) for kind, given in cases.items() if given],
+    )
+
+
+def _spoken_only(case: Any) -> bool:
+    return all(line.what in ("agent", "customer", "system", "unknown") for line in case.lines)
+
+
+def _call(pages: Pages, lang: str, call: Call, said: Spoken) -> str:
+    t = Words(lang)
+    told_first, _ = told(call)
+    line = timeline(said.spans, said.turns, call.duration_ms, told_first)
+    rows, more = whole([e for f in call.findings for e in f.evidence], said.turns, line.silences)
+    words = {role: t.named("role", role) for role in ("agent", "customer", "system", "unknown")}
+    return _render(
+        "call.html",
+        pages,
+        lang,
+        here=call_href(call.call_id),
+        depth=2,
+        call=call,
+        sound=pages.sounds.get(call.call_id, Sound(None, "none")),
+        line=line,
+        drawing=draw(timeline_chart(line), t("timeline"), {**words, "gaps": t("lane_gaps"), "marks": t("lane_marks")}),
+        rows=rows,
+        more_turns=more,
+        silence_s=SILENCE_MS // 1000,
+        tl_left=TIMELINE_LEFT,
+        tl_right=TIMELINE_RIGHT,
+        tl_width=TIMELINE_WIDTH,
     )
 
 
@@ -87,6 +262,8 @@ def _agents_lowest_first(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, An
 
 
 def _provider(pages: Pages, lang: str, row: Mapping[str, Any], calls: list[Call]) -> str:
+    t, counts = Words(lang), pages.data.count("provider", row["id"])
+    agents = _agents_lowest_first(a for a in pages.data.agents if (a["provider"] or "") == row["id"])
     return _render(
         "provider.html",
         pages,
@@ -94,10 +271,16 @@ def _provider(pages: Pages, lang: str, row: Mapping[str, Any], calls: list[Call]
         here=provider_href(row["id"]),
         depth=2,
         s=row,
-        name=row["name"] or Words(lang)("unassigned"),
+        name=row["name"] or t("unassigned"),
         rules=rules_by_hits(pages.data, row["rules"]),
-        agents=_agents_lowest_first(a for a in pages.data.agents if (a["provider"] or "") == row["id"]),
+        agents=agents,
+        spread=drawings.spread(t, counts, row, pages.data.base),
+        trend=drawings.trend(t, _series(pages.data, "provider", row["id"], "day"), pages.data.base),
+        compared=_compared(pages.data, "provider", row["id"]),
+        heat=drawings.heat_map(t, pages.data, [a["row"] for a in agents]),
+        lost=drawings.points_lost(t, pages.data, counts.lost),
         failed=[c for c in calls if c.status != "ok"],
+        failed_count=counts.failed,
     )
 
 
@@ -107,7 +290,7 @@ def agent_code(agent_id: str) -> str:
 
 
 def _agent(pages: Pages, lang: str, row: Mapping[str, Any], calls: list[Call]) -> str:
-    t = Words(lang)
+    t, counts = Words(lang), pages.data.count("agent", row["id"])
     with_findings = sorted((c for c in calls if c.findings), key=lambda c: (c.worst or 0.0, c.best or 0.0, c.call_id))
     shown = with_findings[: pages.options.calls_per_agent]
     return _render(
@@ -121,12 +304,13 @@ def _agent(pages: Pages, lang: str, row: Mapping[str, Any], calls: list[Call]) -
         code=agent_code(row["id"]),
         rules=rules_by_hits(pages.data, row["rules"]),
         quoted=[(c, pages.sounds.get(c.call_id, Sound(None, "none"))) for c in shown],
-        more_calls=len(with_findings) - len(shown),
+        compared=_compared(pages.data, "agent", row["id"]),
+        more_calls=counts.with_findings - len(shown),
         clean=[c for c in calls if c.status == "ok" and not c.findings],
         failed=[c for c in calls if c.status != "ok"],
-        hits=sum(c.hits for c in calls),
-        hit_calls=sum(c.hits > 0 for c in calls),
-        undecided=sum(c.undecided for c in calls),
+        failed_count=counts.failed,
+        lost=drawings.points_lost(t, pages.data, counts.lost) if len(pages.data.agents) <= MOST_AGENTS else None,
+        counts=counts,
     )
 
 
@@ -144,6 +328,7 @@ def _render(template: str, pages: Pages, lang: str, *, here: str, depth: int = 1
             heading=data.title or t("report"),
             other={"t": Words(others[0]), "href": "../" * depth + f"{others[0]}/{here}"} if others else None,
             dimension=lambda d: titles.get(d, d),
+            paged=pages.paged,
             css=style.markup,
             js=script.markup,
             csp=_policy(style, script, "media-src 'self' file: data:"),
@@ -221,7 +406,12 @@ def _environment() -> Environment:
         number=lambda value: "" if value is None else repr(float(value)),
         severity_rank=lambda rule: -1 if rule.points > 0 else SEVERITIES.index(rule.severity),
         signed=_signed,
+        min_compared=MIN_COMPARED,
+        difference=difference,
         provider_href=provider_href,
+        agent_href=agent_href,
+        call_href=call_href,
+        rule_href=rule_href,
         anchor=lambda call_id: safe_name("call", call_id),
         version=VERSION,
         min_calls=MIN_CALLS,
@@ -246,6 +436,18 @@ def points(*findings: Finding) -> str:
     """What findings count, for people: `−5`, `+3`, `−20 … 0`."""
     low, high = (_signed(v) for v in (sum(f.worst for f in findings), sum(f.best for f in findings)))
     return low if low == high else f"{low} … {high}"
+
+
+def difference(row: Mapping[str, Any], name: str = "") -> str:
+    """A difference with its interval: `−3.2 (−5.0 … −1.4)`; a dash where there is none."""
+    prefix = f"{name}_" if name else ""
+    value, low, high = row["difference"], row[f"{prefix}low"], row[f"{prefix}high"]
+    return "–" if value is None else f"{_plus(value)} ({_plus(low)} … {_plus(high)})"
+
+
+def _plus(value: float) -> str:
+    text = figure(value)
+    return f"+{text}" if value > 0 and text.strip("0.,") else text
 
 
 def _signed(value: float) -> str:

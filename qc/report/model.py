@@ -6,14 +6,16 @@ Times are integer milliseconds from the start of the recording; scores are point
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qc.packs import Pack, Rule
+    from qc.report.columns import Columns
 
 LANGS = ("zh", "en")
-AUDIO_MODES = ("auto", "copy", "link", "none")
+AUDIO_MODES = ("auto", "copy", "link", "clips", "none")
 SEEK_BEFORE_MS = 2_000
 
 
@@ -24,6 +26,9 @@ class ReportOptions:
     `langs`: of `LANGS`, the first opens where a reader's language is unknown. `formats`: of `qc.report.FORMATS`. `audio`:
     of `AUDIO_MODES`. `pack`: pack id, needed where the store holds several. `calls_per_agent`: the most calls with findings
     that an agent's page quotes (the lowest scores first); the page says how many there are more, the other formats have all.
+    `call_pages`: the most calls that get a page of their own, each agent's lowest score first. `tell_at_most`: a store with
+    more calls has only the lowest scores of each agent told one by one; figures, CSV and Parquet always have all.
+    `redact`: personal data is masked in every text, and muted in every clip.
     """
 
     langs: tuple[str, ...] = LANGS
@@ -32,6 +37,9 @@ class ReportOptions:
     pack: str | None = None
     title: str = ""
     calls_per_agent: int = 200
+    call_pages: int = 2_000
+    tell_at_most: int = 20_000
+    redact: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,11 +107,28 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A stretch of a recording as a file of its own; `href` relative to the report's folder."""
+
+    href: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True)
 class Sound:
-    """A recording in the report: `href` relative to the report's folder, or None and the reason (`no_file`, …)."""
+    """A recording in the report: `href` relative to the report's folder, or its `clips`, or neither and the reason (`no_file`, …)."""
 
     href: str | None
     problem: str = ""
+    clips: tuple[Clip, ...] = ()
+
+    def at(self, ms: int) -> tuple[str, int] | None:
+        """(file, place in it in ms) where a place of the recording can be heard; None where it cannot."""
+        if self.href is not None:
+            return self.href, ms
+        clip = next((c for c in self.clips if c.start_ms <= ms < c.end_ms), None)
+        return None if clip is None else (clip.href, ms - clip.start_ms)
 
 
 @dataclass(frozen=True)
@@ -115,6 +140,7 @@ class Call:
     agent: str
     agent_name: str | None
     provider: str | None
+    queue: str | None
     started_at: str
     duration_ms: int | None
     warnings: tuple[str, ...]
@@ -160,6 +186,27 @@ class Totals:
     duplicates: int
 
 
+BINS = 20
+"""Equal parts of the scale from 0 to the base, in which the spread of scores is counted."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What is counted over all calls of the whole, a provider or an agent.
+
+    `bins`: scored calls by the middle of their score; `lost`: points that hits took, by rule, positive.
+    """
+
+    hits: int = 0
+    hit_calls: int = 0
+    undecided: int = 0
+    with_findings: int = 0
+    clean: int = 0
+    failed: int = 0
+    bins: tuple[int, ...] = ()
+    lost: dict[str, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class MadeWith:
     """What made the tables: distinct engines, models with digests, versions of qc, in order."""
@@ -173,8 +220,10 @@ class MadeWith:
 class ReportData:
     """Everything that a report says. `pack` is None where nothing was scanned yet; then there are calls and failures only.
 
-    `whole`, `providers`, `agents`: rows of `summaries` as dicts. `rules`: rules by id of every version of the pack in use.
-    `recordings`: by call id, of calls with findings.
+    `whole`, `providers`, `agents`: rows of `summaries` as dicts. `comparisons`, `trends`: rows of these tables. `rules`: rules
+    by id of every version of the pack in use. `calls`: the calls that are told one by one: all, or of a large store those
+    that `columns.chosen` chose; `columns` has all of them. `counts`: by (kind, id) of a summary. `recordings`: by call id,
+    of calls with findings that are told.
     """
 
     title: str
@@ -189,6 +238,27 @@ class ReportData:
     calls: tuple[Call, ...]
     rules: dict[str, Rule] = field(default_factory=dict)
     recordings: dict[str, Recording] = field(default_factory=dict)
+    comparisons: tuple[dict[str, Any], ...] = ()
+    trends: tuple[dict[str, Any], ...] = ()
+    counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    columns: Columns | None = None
+
+    @cached_property
+    def compared(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        """Rows of `comparisons` by (kind, id)."""
+        out: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for row in self.comparisons:
+            out.setdefault((row["kind"], row["id"]), []).append(row)
+        return out
+
+    @property
+    def left_out(self) -> int:
+        """Calls that are counted but not told one by one."""
+        return self.totals.calls - len(self.calls)
+
+    def count(self, kind: str, who: str) -> Counts:
+        """Counts of the whole, a provider or an agent."""
+        return self.counts.get((kind, who), Counts())
 
     @property
     def failures(self) -> tuple[Call, ...]:

@@ -1,4 +1,4 @@
-"""The recordings beside the pages: copied where browsers play them, converted where they do not, or linked where they lie.
+"""The recordings beside the pages: copied where browsers play them, converted where they do not, linked where they lie, or cut.
 
 Copies are named after the recording's digest, never after its name; the same recording is copied once. What cannot be
 brought into the report is a `Sound` with the reason, which the page shows.
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from qc.errors import QcError
 from qc.progress import Progress
+from qc.report.clips import clip_name, cut, private, windows
 from qc.report.folder import Folder
-from qc.report.model import Recording, ReportData, ReportOptions, Sound
+from qc.report.gather import Spoken
+from qc.report.model import Call, Clip, Recording, ReportData, ReportOptions, Sound
 from qc.report.safe import safe_name
+from qc.report.timeline import Stretch
 
 COPY_UP_TO_CALLS = 500
 """`auto` copies for reports with at most so many calls with findings, and links for larger ones."""
@@ -36,32 +39,70 @@ PLAYABLE: dict[tuple[str, str], str] = {
 """(first word of the container, codec) that current browsers play as they are, and the copy's suffix."""
 
 
-def bring_sounds(data: ReportData, options: ReportOptions, folder: Folder, progress: Progress) -> dict[str, Sound]:
+Words = Callable[[Iterable[str]], Iterator[Spoken]]
+"""Gives the words of calls by their ids, unmasked."""
+
+
+def bring_sounds(data: ReportData, options: ReportOptions, folder: Folder, progress: Progress, words: Words) -> dict[str, Sound]:
     """A `Sound` for every call with findings, by call id. One that fails is a Sound with a problem, never an error."""
     mode = options.audio
     if mode == "auto":
-        mode = "copy" if len(data.recordings) <= COPY_UP_TO_CALLS else "link"
+        copied = "clips" if options.redact else "copy"
+        mode = copied if len(data.recordings) <= COPY_UP_TO_CALLS else "none" if options.redact else "link"
     progress.start("recordings", len(data.recordings))
     out = {}
-    for call_id, sound in _each(data, mode, folder):
+    each = _cut_each(data, folder, words, masked=options.redact) if mode == "clips" else _each(data, mode, folder)
+    for call_id, sound in each:
         out[call_id] = sound
-        progress.advance(failed=int(sound.href is None and mode != "none"))
+        progress.advance(failed=int(sound.problem not in ("", "none")))
     progress.finish()
     return out
 
 
+def _cut_each(data: ReportData, folder: Folder, words: Words, *, masked: bool) -> Iterator[tuple[str, Sound]]:
+    """The clips of each call, with personal data drowned out where it is masked in the text."""
+    calls = {c.call_id: c for c in data.calls if c.call_id in data.recordings}
+    muted = {s.call_id: private(s.turns) for s in words(calls)} if masked else {}
+    for call_id, recording in sorted(data.recordings.items()):
+        missing = _missing(recording)
+        yield call_id, Sound(None, missing) if missing else _clips(calls[call_id], recording, muted.get(call_id, ()), folder)
+
+
+def _clips(call: Call, recording: Recording, muted: Sequence[Stretch], folder: Folder) -> Sound:
+    source = Path(recording.path or "")
+    wanted = {clip_name(recording.sha256 or call.call_id, w, muted): w for w in windows(call)}
+    here = [Clip(name, *w) for name, w in wanted.items() if recording.sha256 and folder.has(name)]
+    known = {c.href for c in here}
+    try:
+        made = (
+            cut(source, {n: w for n, w in wanted.items() if n not in known}, muted, folder.path)
+            if len(known) < len(wanted)
+            else []
+        )
+    except (OSError, QcError):
+        return Sound(None, "unreadable")
+    for clip in made:
+        folder.made(clip.href)
+    return Sound(None, "", tuple(sorted([*here, *made], key=lambda c: c.start_ms)))
+
+
+def _missing(recording: Recording) -> str:
+    if not recording.path:
+        return "no_file"
+    return "" if Path(recording.path).is_file() else "gone"
+
+
 def _each(data: ReportData, mode: str, folder: Folder) -> Iterator[tuple[str, Sound]]:
     for call_id, recording in sorted(data.recordings.items()):
+        missing = _missing(recording)
         if mode == "none":
             yield call_id, Sound(None, "none")
-        elif not recording.path:
-            yield call_id, Sound(None, "no_file")
-        elif not Path(recording.path).is_file():
-            yield call_id, Sound(None, "gone")
+        elif missing:
+            yield call_id, Sound(None, missing)
         elif mode == "link":
-            yield call_id, _link(recording, Path(recording.path), folder)
+            yield call_id, _link(recording, Path(recording.path or ""), folder)
         else:
-            yield call_id, _copy(recording, Path(recording.path), call_id, folder)
+            yield call_id, _copy(recording, Path(recording.path or ""), call_id, folder)
 
 
 def _suffix(recording: Recording) -> str | None:

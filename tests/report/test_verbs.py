@@ -57,7 +57,7 @@ def test_report_says_which_page_to_open(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").rglob("*.csv"))
     code, out = run("report", "--store", store.path, "-o", tmp_path / "out", "--json", "--title", "十一月三日")
     value = json.loads(out)
-    assert (code, value["pages"], value["failed"]) == (0, 29, 2)
+    assert (code, value["pages"], value["failed"]) == (0, 73, 2)
     assert "<h1>十一月三日</h1>" in (tmp_path / "out" / "en" / "index.html").read_text(encoding="utf-8")
 
 

@@ -42,7 +42,7 @@
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       [...table.tBodies[0].rows].forEach((row) => {
-        const text = `${row.cells[0].textContent} ${row.cells[1].textContent}`.toLowerCase();
+        const text = row.textContent.toLowerCase();
         row.hidden = !words.every((w) => text.includes(w));
         shown += row.hidden ? 0 : 1;
       });
@@ -72,18 +72,21 @@
     current = link;
     if (current) current.setAttribute("aria-pressed", "true");
   };
-  const play = (link) => {
+  const playAt = (src, seconds, what) => {
     player.hidden = false;
     body.classList.add("playing");
-    status.textContent = player.dataset.playing.replace("{what}", () => `${link.dataset.call} · ${link.textContent}`);
-    mark(link);
-    at = Number(link.dataset.at) / 1000;
-    if (audio.getAttribute("src") !== link.dataset.src) {
-      audio.setAttribute("src", link.dataset.src);
+    status.textContent = player.dataset.playing.replace("{what}", () => what);
+    at = seconds;
+    if (audio.getAttribute("src") !== src) {
+      audio.setAttribute("src", src);
       audio.load();
     }
     seek();
     start();
+  };
+  const play = (link) => {
+    mark(link);
+    playAt(link.dataset.src, Number(link.dataset.at) / 1000, `${link.dataset.call} · ${link.textContent}`);
   };
   audio.addEventListener("loadedmetadata", seek);
   audio.addEventListener("error", () => {
@@ -103,6 +106,35 @@
     if (link === current && !audio.paused) audio.pause();
     else play(link);
   });
+  const line = document.querySelector(".time[data-src]");
+  if (line) {
+    const part = (name) => Number(line.dataset[name]) / Number(line.dataset.width);
+    const head = line.querySelector(".head");
+    const seconds = Number(line.dataset.duration) / 1000;
+    line.addEventListener("click", (event) => {
+      const share = (event.clientX - line.getBoundingClientRect().left) / line.clientWidth;
+      const where = Math.min(Math.max((share - part("left")) / (1 - part("left") - part("right")), 0), 1) * seconds;
+      mark(null);
+      playAt(line.dataset.src, where, line.dataset.call);
+    });
+    const turns = [...document.querySelectorAll("#transcript li[data-start]")];
+    audio.addEventListener("timeupdate", () => {
+      const now = audio.currentTime;
+      head.hidden = false;
+      head.style.left = `${(part("left") + Math.min(now / seconds, 1) * (1 - part("left") - part("right"))) * 100}%`;
+      turns.forEach((li) => li.classList.toggle("now", now * 1000 >= Number(li.dataset.start) && now * 1000 < Number(li.dataset.end)));
+    });
+    // n and p walk through the evidence of the transcript
+    document.addEventListener("keydown", (event) => {
+      if ((event.key !== "n" && event.key !== "p") || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea")) return;
+      const links = [...document.querySelectorAll("#transcript li.said a.play")];
+      if (!links.length) return;
+      const here = links.indexOf(document.activeElement);
+      const next = links[(here + (event.key === "n" ? 1 : here < 0 ? 0 : -1) + links.length) % links.length];
+      next.focus();
+      play(next);
+    });
+  }
   document.addEventListener("keydown", (event) => {
     if (event.key === " " && event.target.matches("a.play")) {
       event.preventDefault();

@@ -1,0 +1,267 @@
+"""The store's tables joined in columns, for a handful of calls and for a million alike: a row a call, a row a finding.
+
+What is counted over all calls (totals, spreads, points lost) is counted here; what is told in words is made of the few
+rows that pages have room for (`gather`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from qc.errors import UsageError
+from qc.report.model import BINS, Counts, Totals
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from qc.store import Store
+
+_CALLS = ("call_id", "file", "path", "listed", "duplicate_of", "agent_id", "agent_name", "provider", "queue", "started_at")
+_TRANSCRIPTS = (
+    *("call_id", "status", "reason", "message", "warnings", "duration_ms", "roles", "audio_sha256", "container", "codec"),
+    *("engine", "model", "model_sha256", "tool_version"),
+)
+_FINDINGS = ("call_id", "pack_id", "pack_version", "pack_sha256", "pack_signer", "status", "reason", "message", "verdicts")
+_SCORES = ("call_id", "pack_id", "pack_sha256", "status", "worst", "best", "fatal", "dimensions", "items")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """`calls`: a row a call, sorted by id. `findings`: a row a hit or undecided verdict, calls in order, the dearest first.
+
+    `calls` has what the sheet of calls says and `path`, `agent` (its key in `summaries`), `queue`, `message`, `mono`,
+    `dimensions`, `audio_sha256`, `container`, `codec`. `findings` has `evidence` as a list of structs.
+    """
+
+    calls: pl.DataFrame
+    findings: pl.DataFrame
+    packs: tuple[str, ...]
+    signer: str
+    made_with: pl.DataFrame
+
+
+def read_columns(store: Store, pack_id: str | None) -> Columns:
+    """Join the tables of a store. Raises UsageError where findings are newer than scores."""
+    listed = _frame(store.read("calls", _CALLS))
+    spoken = _frame(store.read("transcripts", _TRANSCRIPTS))
+    found = _of_pack(store.read("findings", _FINDINGS), pack_id)
+    scored = _of_pack(store.read("scores", _SCORES), pack_id)
+    verdicts = _exploded(found.select("call_id", "verdicts"), "verdicts").filter(pl.col("verdict") != "not_applicable")
+    items = _exploded(scored.select("call_id", "items"), "items")
+    _check_fresh(found, scored, (verdicts, items), str(store.path))
+    names = _frame(_only(store.read("summaries", ["pack_id", "kind", "id", "name"]), pack_id))
+    calls = _calls(listed, spoken, found, scored, names.filter(pl.col("kind") == "agent"))
+    calls = calls.join(_tally(verdicts), on="call_id", how="left", maintain_order="left").with_columns(
+        [pl.when(pl.col("ok")).then(pl.col(c).fill_null(0)).otherwise(0).alias(c) for c in ("hits", "undecided")]
+    )
+    findings = verdicts.join(
+        items.select("call_id", "rule", "count", points_worst="worst", points_best="best"),
+        on=["call_id", "rule"],
+        suffix="_scored",
+    ).with_columns(count=pl.col("count_scored"))
+    sort = ["call_id", pl.col("verdict") != "hit", "points_worst", "rule"]
+    return Columns(
+        calls=calls,
+        findings=findings.drop("count_scored").sort(sort),
+        packs=tuple(sorted(found["pack_sha256"].unique().drop_nulls().to_list())),
+        signer=found["pack_signer"][0] or "" if len(found) else "",
+        made_with=spoken.select("engine", "model", "model_sha256", "tool_version").unique(),
+    )
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _only(table: pa.Table, pack_id: str | None) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return table.filter(pc.equal(table["pack_id"], pack_id)) if pack_id is not None else table.slice(0, 0)
+
+
+def _of_pack(table: pa.Table, pack_id: str | None) -> pl.DataFrame:
+    return _frame(_only(table, pack_id))
+
+
+def _exploded(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """A row an entry of a list of structs."""
+    rows = frame.filter(pl.col(column).list.len() > 0).explode(column)
+    return rows.unnest(column)
+
+
+def _check_fresh(found: pl.DataFrame, scored: pl.DataFrame, parts: tuple[pl.DataFrame, pl.DataFrame], where: str) -> None:
+    """Scores must be of these findings: same calls, same packs, same verdicts that count."""
+
+    def signed(rows: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+        said = entries.group_by("call_id", maintain_order=True).agg(
+            said=(pl.col("rule") + "\x1f" + pl.col("verdict")).str.join("\x1e")
+        )
+        return rows.select("call_id", "pack_sha256", "status").join(said, on="call_id", how="left")
+
+    both = signed(found, parts[0]).join(signed(scored, parts[1]), on="call_id", how="full", suffix="_scored")
+    same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_scored")) for c in ("call_id", "pack_sha256", "status", "said"))
+    stale = both.filter(~same).height
+    if stale:
+        raise UsageError(f"{stale:,} calls were scanned after they were scored", where=where, hint="run qc score, then qc report")
+
+
+def _given(column: str) -> pl.Expr:
+    trimmed = pl.col(column).str.strip_chars()
+    return pl.when(trimmed != "").then(trimmed).alias(column)
+
+
+def _escaped(column: str) -> pl.Expr:
+    """A part of `tables.agent_key`."""
+    return pl.col(column).fill_null("").str.replace_all("%", "%25", literal=True).str.replace_all("/", "%2F", literal=True)
+
+
+def _calls(
+    listed: pl.DataFrame, spoken: pl.DataFrame, found: pl.DataFrame, scored: pl.DataFrame, names: pl.DataFrame
+) -> pl.DataFrame:
+    ids = pl.concat([f.select("call_id") for f in (listed, spoken, found)]).unique().sort("call_id")
+    heard = spoken.drop("engine", "model", "model_sha256", "tool_version", "roles").with_columns(transcribed=True)
+    frame = (
+        ids.join(listed, on="call_id", how="left")
+        .join(heard, on="call_id", how="left", suffix="_spoken")
+        .join(_coverage(spoken), on="call_id", how="left")
+        .join(found.select("call_id", "status", "reason", "message", scanned=True), on="call_id", how="left", suffix="_found")
+        .join(scored.select("call_id", "worst", "best", "fatal", "dimensions"), on="call_id", how="left")
+        .sort("call_id")
+        .with_columns(_given("provider"), _given("agent_id"), _given("agent_name"), _given("queue"))
+    )
+    scanned, transcribed, fine = pl.col("scanned").is_not_null(), pl.col("transcribed").is_not_null(), pl.col("status") == "ok"
+    frame = frame.with_columns(
+        ok=(scanned & (pl.col("status_found") == "ok")).fill_null(False),
+        reason=pl.when(scanned)
+        .then(pl.col("reason_found"))
+        .when(~transcribed)
+        .then(pl.lit("not_transcribed"))
+        .when(fine)
+        .then(pl.lit("not_scanned"))
+        .otherwise(pl.col("reason")),
+        message=pl.when(scanned).then(pl.col("message_found")).when(fine).then(None).otherwise(pl.col("message")),
+        person=pl.coalesce("agent_id", "agent_name"),
+        mono=pl.col("warnings").list.set_intersection(["mono", "same_channels"]).list.len().fill_null(0) > 0,
+    )
+    frame = frame.with_columns(
+        status=pl.when("ok").then(pl.lit("ok")).otherwise(pl.lit("failed")),
+        reason=pl.when("ok")
+        .then(pl.lit(""))
+        .otherwise(pl.when(pl.col("reason") != "").then(pl.col("reason")).otherwise(pl.lit("unknown"))),
+        message=pl.when("ok").then(pl.lit("")).otherwise(pl.col("message").fill_null("")),
+        agent=pl.concat_str(_escaped("provider"), pl.lit("/"), _escaped("person")),
+        **{c: pl.when("ok").then(pl.col(c)) for c in ("worst", "best", "fatal")},
+    )
+    named = names.select(agent="id", shown="name")
+    return (
+        frame.join(named, on="agent", how="left", maintain_order="left")
+        .with_columns(
+            agent_name=pl.coalesce("shown", "agent_name", "person"),
+            file=pl.col("file").fill_null(""),
+            started_at=pl.col("started_at").fill_null(""),
+        )
+        .drop("shown", "status_found", "reason_found", "message_found", "scanned", "transcribed")
+    )
+
+
+def _coverage(spoken: pl.DataFrame) -> pl.DataFrame:
+    """Share of the detected speech that was heard, by call; null where there was none."""
+    roles = _exploded(spoken.select("call_id", "roles"), "roles")
+    sums = roles.group_by("call_id").agg(pl.col("speech_ms").sum(), pl.col("heard_ms").sum())
+    return sums.select("call_id", coverage=pl.when(pl.col("speech_ms") > 0).then(pl.col("heard_ms") / pl.col("speech_ms")))
+
+
+def _tally(verdicts: pl.DataFrame) -> pl.DataFrame:
+    return verdicts.group_by("call_id").agg(
+        hits=(pl.col("verdict") == "hit").sum().cast(pl.Int64), undecided=(pl.col("verdict") == "undecided").sum().cast(pl.Int64)
+    )
+
+
+def totals(columns: Columns) -> Totals:
+    """The day in figures."""
+    c = columns.calls
+    ok = int(c["ok"].sum())
+    return Totals(
+        calls=c.height,
+        scored=ok,
+        failed=c.height - ok,
+        audio_ms=int(c["duration_ms"].sum() or 0),
+        hits=int(c["hits"].sum()),
+        undecided=int(c["undecided"].sum()),
+        calls_with_hits=int((c["hits"] > 0).sum()),
+        mono=int(c["mono"].sum()),
+        unlisted=int((~c["listed"]).sum() or 0),
+        duplicates=int(c["duplicate_of"].is_not_null().sum()),
+    )
+
+
+def counts(columns: Columns, base: float) -> dict[tuple[str, str], Counts]:
+    """What charts and lines say of the whole, each provider and each agent, by (kind, id) as in `summaries`."""
+    c = columns.calls.with_columns(
+        provider=pl.col("provider").fill_null(""),
+        bin=pl.when("ok").then(
+            ((pl.col("worst") + pl.col("best")) / 2 / max(base, 1e-9) * BINS).floor().clip(0, BINS - 1).cast(pl.Int64)
+        ),
+        found=pl.col("ok") & (pl.col("hits") + pl.col("undecided") > 0),
+    )
+    f = (
+        columns.findings.filter((pl.col("verdict") == "hit") & (pl.col("points_worst") < 0))
+        .join(c.filter("ok").select("call_id", "provider", "agent"), on="call_id")
+        .select("provider", "agent", "rule", lost=-pl.col("points_worst"))
+    )
+    out: dict[tuple[str, str], Counts] = {}
+    for kind, key in (("all", pl.lit("")), ("provider", pl.col("provider")), ("agent", pl.col("agent"))):
+        lost: dict[str, dict[str, float]] = {}
+        for row in f.group_by(key.alias("id"), "rule").agg(pl.col("lost").sum()).sort("id", "rule").iter_rows():
+            lost.setdefault(row[0], {})[row[1]] = round(row[2], 6)
+        bins: dict[str, list[int]] = {}
+        for who, place, n in c.filter("ok").group_by(key.alias("id"), "bin").len().iter_rows():
+            bins.setdefault(who, [0] * BINS)[place] = n
+        summed = c.group_by(key.alias("id")).agg(
+            pl.len().alias("calls"),
+            pl.col("ok").sum(),
+            pl.col("hits").sum(),
+            (pl.col("hits") > 0).sum().alias("hit_calls"),
+            pl.col("undecided").sum(),
+            pl.col("found").sum(),
+        )
+        for entry in summed.iter_rows(named=True):
+            out[kind, entry["id"]] = Counts(
+                hits=entry["hits"],
+                hit_calls=entry["hit_calls"],
+                undecided=entry["undecided"],
+                with_findings=entry["found"],
+                clean=entry["ok"] - entry["found"],
+                failed=entry["calls"] - entry["ok"],
+                bins=tuple(bins.get(entry["id"], [0] * BINS)),
+                lost=lost.get(entry["id"], {}),
+            )
+    return out
+
+
+def chosen(columns: Columns, most: int, per_agent: int) -> pl.Series:
+    """Ids of the calls that are told one by one: all while there are at most `most`; else of each agent those with the lowest
+    scores that have findings, and of each provider the first failures."""
+    c = columns.calls
+    if c.height <= most:
+        return c["call_id"]
+    found = c.filter(pl.col("ok") & (pl.col("hits") + pl.col("undecided") > 0)).sort("worst", "best", "call_id")
+    room = max(most // max(c["agent"].n_unique(), 1), 1)
+    told = found.group_by("agent", maintain_order=True).head(min(per_agent, room))["call_id"]
+    failed = (
+        c.filter(~pl.col("ok")).sort("reason", "call_id").group_by("provider", maintain_order=True).head(FAILURES_PER_PROVIDER)
+    )
+    return pl.concat([told, failed["call_id"]]).unique().sort()
+
+
+FAILURES_PER_PROVIDER = 500
+
+
+def rows_by_id(frame: pl.DataFrame, ids: pl.Series) -> list[dict[str, Any]]:
+    """Rows of these calls as dicts, in the frame's order."""
+    return frame.filter(pl.col("call_id").is_in(ids.implode())).to_dicts()
