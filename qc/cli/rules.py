@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qc.cli import console, rules_compare, rules_excel, rules_seal
+from qc.cli import console, rules_change, rules_compare, rules_excel, rules_seal
 from qc.errors import Exit, PackError, Problem
 
 if TYPE_CHECKING:
     from qc.packs.model import Pack
     from qc.scan import CaseResult
+    from qc.scan.robustness import Robustness
 
 rules_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, test, compare, seal and exchange rule packs.")
 
@@ -37,17 +38,25 @@ def check(paths: _Paths, as_json: _Json = False) -> None:
 @rules_app.command("test")
 def test(
     paths: _Paths,
-    rule: Annotated[str, typer.Option("--rule", help="Run the cases of this rule alone.")] = "",
+    rule: Annotated[str, typer.Option("--rule", help="Run the cases of this rule alone, and show which damage it misses.")] = "",
+    damage: Annotated[
+        bool, typer.Option("--mutations/--no-mutations", help="Also run must-hit cases damaged as recognisers damage text.")
+    ] = True,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write the results to this file too, as JUnit XML.")] = None,
     as_json: _Json = False,
 ) -> None:
     """Run every rule's cases: dialogues that it must hit, must miss, or must leave undecided. Exit code 1 when one fails.
+
+    Robustness is the share of damaged must-hit cases that still come out right: characters swapped for others that sound
+    the same, characters left out, scripts and numbers written otherwise, a line that nobody said, sides swapped (then the
+    rule must not hit). It is a figure; no exit code depends on it.
 
     Example:  qc rules test rules/ecommerce-zh
     """
     from qc.errors import UsageError
     from qc.packs.reader import suggestion
     from qc.scan import run_cases
+    from qc.scan.robustness import robustness
 
     packs = _load(paths)
     known = {r.id for pack in packs for r in pack.rules}
@@ -60,8 +69,16 @@ def test(
         from qc.store import atomic_write
 
         atomic_write(junit, as_xml(results))
-    if not console.result({"cases": [_case(pack, result) for pack, result in results], "failed": len(failed)}, as_json):
-        _print_results(results)
+    robust = [(pack, one) for pack in packs for one in robustness(pack, {rule} if rule else ())] if damage else []
+    value = {
+        "cases": [_case(pack, result) for pack, result in results],
+        "failed": len(failed),
+        "robustness": [_robustness(pack, one) for pack, one in robust],
+    }
+    if not console.result(value, as_json):
+        _print_results(results, {(pack.id, one.rule.id): one for pack, one in robust})
+        if rule:
+            _print_lost(robust)
     raise typer.Exit(int(Exit.FINDINGS if failed else Exit.OK))
 
 
@@ -93,7 +110,7 @@ def list_(
         console.table(heading, ["rule", "title", "dimension", "severity", "points"], rows, right=(4,))
 
 
-for _name, _verb in {**rules_compare.VERBS, **rules_excel.VERBS, **rules_seal.VERBS}.items():
+for _name, _verb in {**rules_compare.VERBS, **rules_change.VERBS, **rules_excel.VERBS, **rules_seal.VERBS}.items():
     rules_app.command(_name)(_verb)
 
 
@@ -145,14 +162,48 @@ def _case(pack: Pack, result: CaseResult) -> dict[str, Any]:
     }
 
 
-def _print_results(results: list[tuple[Pack, CaseResult]]) -> None:
+def _robustness(pack: Pack, one: Robustness) -> dict[str, Any]:
+    from qc.packs.cases import write_cases
+
+    return {
+        "pack": pack.id,
+        "rule": one.rule.id,
+        "survived": one.survived,
+        "tried": one.tried,
+        "share": None if one.share is None else round(one.share, 4),
+        "by_kind": {name: {"survived": survived, "tried": tried} for name, (survived, tried) in one.by_kind.items()},
+        "lost": [
+            {"kind": mutant.kind, "where": mutant.case.where, "got": got, "lines": write_cases((mutant.case,))["hit"][0]}
+            for mutant, got in one.lost
+        ],
+    }
+
+
+def _print_lost(robust: list[tuple[Pack, Robustness]]) -> None:
+    """Which damage a rule misses, and what it looks like."""
+    from qc.packs.mutations import MUTATIONS
+
+    for _, one in robust:
+        for name, (survived, tried) in one.by_kind.items():
+            console.out(f"{name}: {survived} of {tried} survive ({MUTATIONS[name][1]})")
+            for mutant, got in [(m, g) for m, g in one.lost if m.kind == name][:5]:
+                said = " / ".join(f"{line.what}: {line.text}" for line in mutant.case.lines if line.text)
+                console.out(f"    {got}: {said}")
+
+
+def _print_results(results: list[tuple[Pack, CaseResult]], robust: dict[tuple[str, str], Robustness]) -> None:
     tally: dict[tuple[str, str], list[int]] = {}
     for pack, result in results:
         row = tally.setdefault((pack.id, result.rule.id), [0, 0, 0, 0])
         row[("hit", "miss", "undecided").index(result.case.verdict)] += 1
         row[3] += not result.ok
-    rows = [(rule, *counts[:3], counts[3] or "") for (_, rule), counts in tally.items()]
-    console.table("Cases", ["rule", "hit", "miss", "undecided", "failed"], rows, right=(1, 2, 3, 4))
+    head = ["rule", "hit", "miss", "undecided", "failed"]
+    rows = [(key[1], *counts[:3], counts[3] or "") for key, counts in tally.items()]
+    if robust:
+        head.append("robustness")
+        shares = {key: "" if one.share is None else f"{one.share:.0%} of {one.tried}" for key, one in robust.items()}
+        rows = [(*row, shares.get(key, "")) for key, row in zip(tally, rows, strict=True)]
+    console.table("Cases", head, rows, right=(1, 2, 3, 4, 5)[: len(head) - 1])
     for _, result in results:
         if not result.ok:
             words = ", ".join(e.quote for e in result.finding.evidence if e.quote)
@@ -163,4 +214,6 @@ def _print_results(results: list[tuple[Pack, CaseResult]]) -> None:
             )
             console.out(f"{result.case.where}: {result.rule.id}: must be {result.case.verdict}, came out {said}")
     failed = sum(not result.ok for _, result in results)
-    console.out(f"{len(results)} cases, {failed} failed." if failed else f"{len(results)} cases, all as promised.")
+    survived, tried = sum(one.survived for one in robust.values()), sum(one.tried for one in robust.values())
+    figure = f" Robustness: {survived / tried:.1%} of {tried:,} damaged cases." if tried else ""
+    console.out((f"{len(results)} cases, {failed} failed." if failed else f"{len(results)} cases, all as promised.") + figure)

@@ -38,21 +38,36 @@ class Change:
             return plain | {"added": list(self.added), "removed": list(self.removed)}
         return plain | {"was": self.was, "now": self.now}
 
-    def sentence(self) -> str:
-        """The change in words, English."""
-        place = f"{self.of} {self.id}" + (f", {self.field}" if self.field else "")
+    def sentence(self, lang: str = "en") -> str:
+        """The change in words."""
+        w = _SAID[lang]
+        place = f"{w.get(self.of, self.of)} {self.id}" + (f"{w['comma']}{self.field}" if self.field else "") + w["colon"]
         if self.kind == "added" and not self.field:
-            return f"{place}: added{_gist(self.now)}"
+            return f"{place}{w['new']}{_gist(self.now, lang)}"
         if self.kind == "removed" and not self.field:
-            return f"{place}: removed{_gist(self.was)}"
+            return f"{place}{w['gone']}{_gist(self.was, lang)}"
         if self.kind == "words":
-            parts = [f"{word} {_several(items)}" for word, items in (("added", self.added), ("removed", self.removed)) if items]
-            return f"{place}: {'; '.join(parts) or 'put in another order'}"
+            lists = ((w["plus"], self.added), (w["minus"], self.removed))
+            parts = [f"{word}{_several(items, w['more'])}" for word, items in lists if items]
+            return place + (w["semicolon"].join(parts) or w["order"])
         if self.kind == "added":
-            return f"{place}: now {_show(self.now)}"
+            return f"{place}{w['now']}{_show(self.now)}"
         if self.kind == "removed":
-            return f"{place}: no longer {_show(self.was)}"
-        return f"{place}: {_show(self.was)} → {_show(self.now)}"
+            return f"{place}{w['no_longer']}{_show(self.was)}"
+        return f"{place}{_show(self.was)} → {_show(self.now)}"
+
+
+_SAID = {
+    "en": {
+        "comma": ", ", "colon": ": ", "semicolon": "; ", "new": "added", "gone": "removed", "plus": "added ", "minus": "removed ",
+        "order": "put in another order", "now": "now ", "no_longer": "no longer ", "more": " and {} more", "points": "{:+g} points",
+    },
+    "zh": {
+        "comma": "，", "colon": "：", "semicolon": "；", "new": "新增", "gone": "删去", "plus": "增加 ", "minus": "去掉 ",
+        "order": "换了顺序", "now": "现在是 ", "no_longer": "不再是 ", "more": " 等，另有 {} 个", "points": "{:+g} 分",
+        "pack": "规则包", "dimension": "维度", "rule": "规则",
+    },
+}  # fmt: skip
 
 
 def diff(old: Pack, new: Pack) -> tuple[Change, ...]:
@@ -156,16 +171,13 @@ def _bare(value: Any) -> str:
     )
 
 
-def _several(items: Sequence[Any]) -> str:
+def _several(items: Sequence[Any], more: str) -> str:
     shown = ", ".join(_show(item) for item in items[:20])
-    return shown + (f" and {len(items) - 20} more" if len(items) > 20 else "")
+    return shown + (more.format(len(items) - 20) if len(items) > 20 else "")
 
 
-def _gist(value: Mapping[str, Any]) -> str:
+def _gist(value: Mapping[str, Any], lang: str) -> str:
     """What a rule or dimension that came or went was about."""
-    said = (
-        f" ({value['title']['zh']} / {value['title']['en']}"
-        if value["title"]["zh"] != value["title"]["en"]
-        else f" ({value['title']['en']}"
-    )
-    return said + (f", {value['severity']}, {value['points']:+g} points)" if "points" in value else ")")
+    title = value["title"]
+    said = f" ({title['zh']} / {title['en']}" if title["zh"] != title["en"] else f" ({title['en']}"
+    return said + (f", {value['severity']}, {_SAID[lang]['points'].format(value['points'])})" if "points" in value else ")")
