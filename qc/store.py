@@ -16,6 +16,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,19 @@ if TYPE_CHECKING:
 DEFAULT_STORE = "qc-store"
 _SUFFIX = ".parquet"
 _RETRIES = 5
+_BATCH_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part's row group: what one process reads by itself. `rows`: how many there are; `kept`: which of them are current
+    (bool [rows]), None where all are; `first`: the number of its first row in the part."""
+
+    path: Path
+    group: int
+    rows: int
+    first: int
+    kept: Any = None
 
 
 class Store:
@@ -127,6 +141,45 @@ class Store:
                 chosen = batch.filter(pa.array(keep))
                 if chosen.num_rows:
                     yield _conform(pa.Table.from_batches([chosen]), table, want)
+
+    def shares(self, table: str) -> list[Share]:
+        """The table cut where its files can be read apart, in the order of parts. Raises StoreError."""
+        parts = self.parts(table)
+        try:
+            winners = self._winners(table, parts)
+            files = [(part, _open(part)) for part in parts]
+        except FileNotFoundError:
+            raise _compacted(self.path / table) from None
+        found: list[Share] = []
+        position = 0
+        for part, file in files:
+            first = 0
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                kept = winners[position : position + rows]
+                if kept.any():
+                    found.append(Share(part, group, rows, first, None if kept.all() else kept))
+                position += rows
+                first += rows
+        return found
+
+    def share_batches(self, table: str, share: Share, columns: Sequence[str], rows: int = 2048) -> Iterator[pa.Table]:
+        """The current rows of a share in tables of at most `rows`, fewer where rows are large. Raises StoreError."""
+        import pyarrow as pa
+
+        try:
+            file = _open(share.path)
+        except FileNotFoundError:
+            raise _compacted(self.path / table) from None
+        present = [c for c in columns if c in file.schema_arrow.names]
+        position = 0
+        size = file.metadata.row_group(share.group).total_byte_size
+        rows = max(1, min(rows, share.rows * _BATCH_BYTES // max(size, 1)))
+        for batch in file.iter_batches(batch_size=rows, row_groups=[share.group], columns=present, use_threads=False):
+            chosen = batch if share.kept is None else batch.filter(pa.array(share.kept[position : position + batch.num_rows]))
+            position += batch.num_rows
+            if chosen.num_rows:
+                yield _conform(pa.Table.from_batches([chosen]), table, columns)
 
     def keys(self, table: str) -> pa.Table:
         """The current keys alone."""

@@ -42,8 +42,7 @@ def run_cases(pack: Pack) -> list[CaseResult]:
     matches = scanner.scan([call for _, _, call in listed])
     results = []
     for (rule, case, call), found in zip(listed, matches, strict=True):
-        finding = next(f for f in scanner.findings(call, found) if f.rule is rule)
-        results.append(CaseResult(rule, case, finding))
+        results.append(CaseResult(rule, case, scanner.finding(rule, call, found)))
     return results
 
 

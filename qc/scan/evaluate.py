@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,16 +62,21 @@ class PackScanner:
     def findings(self, call: Call, matches: CallMatches) -> list[Finding]:
         """Every rule's verdict on a call, misses included, in the pack's order."""
         context = Context(call, matches, self.pack.coverage_floor)
-        return [_finding(rule, context) for rule in self.pack.rules]
+        return [finding(rule, context) for rule in self.pack.rules]
+
+    def finding(self, rule: Rule, call: Call, matches: CallMatches) -> Finding:
+        """One rule's verdict on a call."""
+        return finding(rule, Context(call, matches, self.pack.coverage_floor))
 
 
-def _finding(rule: Rule, context: Context) -> Finding:
-    applies, why = _applies(rule, context.call)
-    if applies is False:
+def finding(rule: Rule, context: Context) -> Finding:
+    """A rule's verdict on the context's call."""
+    held, why = applies(rule, context.call.meta)
+    if held is False:
         return Finding(rule, NOT_APPLICABLE, 0, None, why, ())
     outcome = evaluate(rule.when, context)
     verdict = outcome.verdict
-    if applies is None and verdict is Verdict.HIT:
+    if held is None and verdict is Verdict.HIT:
         verdict, outcome = Verdict.UNDECIDED, dataclasses.replace(outcome, why=why)
     return Finding(
         rule=rule,
@@ -84,21 +89,25 @@ def _finding(rule: Rule, context: Context) -> Finding:
 
 
 def _count(rule: Rule, outcome: Outcome) -> int:
-    """Once a call; with `once_per`, again for evidence that starts at least so long after the last that counted."""
     if rule.once_per_ms is None or not outcome.evidence:
         return 1
+    return count_spaced(rule.once_per_ms, (evidence.start_ms for evidence in outcome.evidence))
+
+
+def count_spaced(once_per_ms: int, starts_ms: Iterable[int]) -> int:
+    """How many of these times count: the first, and each that is at least so long after the last that counted."""
     count = 0
     last: int | None = None
-    for evidence in outcome.evidence:
-        if last is None or evidence.start_ms - last >= rule.once_per_ms:
+    for start in starts_ms:
+        if last is None or start - last >= once_per_ms:
             count += 1
-            last = evidence.start_ms
+            last = start
     return count
 
 
-def _applies(rule: Rule, call: Call) -> tuple[bool | None, str]:
-    """Whether the rule applies by the call list and the day; None where that is not known."""
-    meta = call.meta or {}
+def applies(rule: Rule, listed: Mapping[str, str | None] | None) -> tuple[bool | None, str]:
+    """Whether the rule applies by the call list and the day, and why not; None where that is not known."""
+    meta = listed or {}
     known = True
     for column, values in rule.applies_to:
         value = meta.get(column)

@@ -40,6 +40,8 @@ class NearlyMatcher:
         for index, word in enumerate(self._words):
             for offset, piece in word.pieces():
                 pieces.setdefault(piece, []).append((index, offset))
+        self.pieces = list(pieces)
+        """Of these a turn that nearly holds a word holds one."""
         self._owners = list(pieces.values())
         self._automaton = (
             ahocorasick_rs.AhoCorasick(list(pieces), matchkind=ahocorasick_rs.MatchKind.Standard) if pieces else None

@@ -1,7 +1,12 @@
-"""Stage 3, transcripts to findings: every call against every pack, a batch at a time, finished work skipped."""
+"""Stage 3, transcripts to findings: every call against every pack, many calls at once, finished work skipped.
+
+The table is read share by share (a row group of a part), in several processes if asked; each writes the findings of its
+share as one part, so an interrupted run keeps what it finished.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,27 +15,33 @@ from qc.errors import UsageError
 from qc.packs.flatten import save
 from qc.packs.model import SEVERITIES, Pack
 from qc.packs.trust import TrustedPack
-from qc.scan.evaluate import PackScanner
-from qc.scan.facts import asks_the_list
-from qc.scan.matching import CallMatches
-from qc.scan.view import Call, digest, view
 from qc.version import VERSION
 
 if TYPE_CHECKING:
     from qc.progress import Progress
-    from qc.store import Store
+    from qc.scan.before import Before
+    from qc.scan.columns import Columns
+    from qc.scan.emit import BatchScanner, Verdicts
+    from qc.store import Share, Store
 
-BATCH_CALLS = 256
-"""Calls in one buffer: enough that matching costs, not Python's set-up; a few megabytes."""
+BATCH_CALLS = 2_048
+"""Calls in one set of columns: enough that matching costs, not Python's set-up; some tens of megabytes."""
+
+BATCH_CHARS = 1 << 23
+"""A batch with more text than this is cut, down to single calls: memory stays bounded."""
+
+CALLS_A_PROCESS = 4_000
+"""Fewer calls than this are not worth another process."""
 
 _CALL_COLUMNS = ("provider", "queue", "agent_id", "agent_name", "started_at", "hangup", "satisfaction")
 
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """`redo`: scan again what was scanned with the same pack, transcript and version of qc."""
+    """`redo`: scan again what was scanned with the same pack, transcript and version of qc. `processes`: at most so many."""
 
     redo: bool = False
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class ScanSummary:
 
     `calls`: rows. `scanned`: evaluated in this run. `skipped`: were there already. `failed`: rows of calls that could not
     be scanned. `hits` and `undecided`: verdicts, by severity (every severity is a key) and in all. `failures`: by reason.
+    `evaluated` and `reused`: pairs of call and rule that this run worked out, and that it took over from an earlier scan
+    because neither the rule nor the transcript had changed.
     """
 
     calls: int
@@ -48,6 +61,8 @@ class ScanSummary:
     hits: Mapping[str, int]
     undecided: int
     failures: Mapping[str, int] = field(default_factory=dict)
+    evaluated: int = 0
+    reused: int = 0
 
     def hits_at_or_above(self, severity: str) -> int:
         """Hits at least as grave as `severity`."""
@@ -63,24 +78,137 @@ def scan(store: Store, packs: Sequence[TrustedPack], options: ScanOptions, progr
     ids = [trusted.pack.id for trusted in packs]
     if len(set(ids)) < len(ids):
         raise UsageError("two of the packs have the same id", where=", ".join(ids), hint="give each pack once")
-    runs = [_PackRun(store, trusted, options) for trusted in packs]
-    for run in runs:
-        save(store, run.pack)
-    total = store.keys("transcripts").num_rows
-    progress.start("scan", total)
-    scanned = 0
-    meta = _call_list(store) if any(run.needs_meta for run in runs) else {}
-    for batch in store.batches("transcripts", rows=BATCH_CALLS):
-        rows = batch.to_pylist()
-        digests = [digest(row) for row in rows]
-        findings: list[dict[str, Any]] = []
-        for run in runs:
-            findings.extend(run.rows(rows, digests, meta))
-        scanned += len(findings)
-        store.append("findings", findings)
-        progress.advance(len(rows), audio_ms=0, failed=sum(row["status"] != "ok" for row in rows))
+    for trusted in packs:
+        save(store, trusted.pack)
+    shares = store.shares("transcripts")
+    calls = sum(share.rows if share.kept is None else int(share.kept.sum()) for share in shares)
+    progress.start("scan", calls)
+    job = _Job(store, tuple((t.pack, t.signer) for t in packs), options.redo)
+    first = not store.parts("findings")
+    done = _Counts()
+    for counts in _run(job, shares, max(1, min(options.processes, calls // CALLS_A_PROCESS, len(shares)))):
+        done.add(counts)
+        progress.advance(counts.calls, audio_ms=0, failed=counts.failed_calls)
     progress.finish()
-    return _summary(store, [run.pack for run in runs], scanned)
+    return _summary(store, [pack for pack, _ in job.packs], done, first=first)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every process needs to know."""
+
+    store: Store
+    packs: tuple[tuple[Pack, str], ...]
+    redo: bool
+
+
+@dataclass
+class _Counts:
+    """What became of some calls."""
+
+    calls: int = 0
+    failed_calls: int = 0
+    scanned: int = 0
+    skipped: int = 0
+    evaluated: int = 0
+    reused: int = 0
+    undecided: int = 0
+    hits: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: _Counts) -> None:
+        for name, value in vars(other).items():
+            if isinstance(value, Counter):
+                getattr(self, name).update(value)
+            else:
+                setattr(self, name, getattr(self, name) + value)
+
+
+def _run(job: _Job, shares: Sequence[Share], processes: int) -> Iterator[_Counts]:
+    """The shares' counts as they are done."""
+    if processes == 1:
+        worker = _Worker(job)
+        for share in shares:
+            yield from worker.share(share)
+        return
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    ordered = sorted(shares, key=lambda share: -share.rows)
+    with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (job,)) as pool:
+        try:
+            for future in as_completed([pool.submit(_share, share) for share in ordered]):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_worker: _Worker | None = None
+
+
+def _begin(job: _Job) -> None:
+    """In a new process: an interrupt is the parent's to handle, and one thread is this process's part."""
+    import signal
+
+    import pyarrow as pa
+
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pa.set_cpu_count(1)
+    _worker = _Worker(job)
+
+
+def _share(share: Share) -> _Counts:
+    assert _worker is not None
+    total = _Counts()
+    for counts in _worker.share(share):
+        total.add(counts)
+    return total
+
+
+class _Worker:
+    """Scans shares, one after the other."""
+
+    def __init__(self, job: _Job) -> None:
+        self._store = job.store
+        self._runs = [_PackRun(job.store, pack, signer, redo=job.redo) for pack, signer in job.packs]
+        self._meta = _call_list(job.store) if any(run.needs_meta for run in self._runs) else {}
+
+    def share(self, share: Share) -> Iterator[_Counts]:
+        """Scan a share and write its findings; counts for each batch."""
+        import pyarrow as pa
+
+        from qc.scan.columns import NAMES, Columns
+
+        tables: list[Any] = []
+        for batch in self._store.share_batches("transcripts", share, NAMES, rows=BATCH_CALLS):
+            for piece in _pieces(batch):
+                columns = Columns(piece)
+                counts = _Counts(calls=columns.size, failed_calls=columns.size - int(columns.ok.sum()))
+                digests = columns.digests()
+                for run in self._runs:
+                    found = run.rows(columns, digests, self._meta, counts)
+                    if found is not None:
+                        tables.append(found)
+                yield counts
+        if tables:
+            self._store.append("findings", pa.concat_tables(tables))
+
+
+def _pieces(batch: Any) -> Iterator[Any]:
+    """The batch, or where its text is very long, its halves: a call alone at last."""
+    import pyarrow.compute as pc
+
+    if batch.num_rows > 1:
+        turns = pc.list_flatten(batch["turns"])
+        chars = pc.sum(pc.binary_length(pc.struct_field(turns, "text"))).as_py() or 0
+        if chars + 40 * len(turns) > 8 * BATCH_CHARS:
+            half = batch.num_rows // 2
+            yield from _pieces(batch.slice(0, half))
+            yield from _pieces(batch.slice(half))
+            return
+    yield batch
 
 
 def _call_list(store: Store) -> dict[str, dict[str, str | None]]:
@@ -97,94 +225,147 @@ def _call_list(store: Store) -> dict[str, dict[str, str | None]]:
 class _PackRun:
     """One pack in one run of the stage."""
 
-    def __init__(self, store: Store, trusted: TrustedPack, options: ScanOptions) -> None:
-        self.pack: Pack = trusted.pack
-        self.needs_meta = any(r.applies_to or r.valid_from or r.valid_until or asks_the_list(r.when) for r in self.pack.rules)
-        self._scanner = PackScanner(self.pack)
-        self._signer = trusted.signer
-        # A rule that asks the call list may change its verdict without the transcript changing: such packs are scanned anew.
-        self._done = {} if options.redo or self.needs_meta else _already(store, self.pack)
+    def __init__(self, store: Store, pack: Pack, signer: str, *, redo: bool) -> None:
+        from qc.scan.before import Before, asks_meta
 
-    def rows(
-        self, rows: Sequence[Mapping[str, Any]], digests: Sequence[str], meta: Mapping[str, Any]
-    ) -> Iterator[dict[str, Any]]:
-        """Rows of `findings` for the calls of a batch that are not done yet."""
-        todo = [(row, d) for row, d in zip(rows, digests, strict=True) if self._done.get(row["call_id"]) != d]
-        calls: list[Call] = []
-        broken: dict[str, Exception] = {}
-        for row, _ in todo:
-            if row["status"] == "ok":
-                try:
-                    calls.append(view(row, confidence_floor=self.pack.confidence_floor, meta=meta.get(row["call_id"])))
-                except (TypeError, ValueError, KeyError) as error:
-                    broken[row["call_id"]] = error
-        found = {call.call_id: (call, matches) for call, matches in zip(calls, self._scanner.scan(calls), strict=True)}
-        for row, transcript in todo:
-            base = self._base(row, transcript)
-            if row["call_id"] in found:
-                yield base | self._verdicts(*found[row["call_id"]])
-            elif row["call_id"] in broken:
-                message = f"the transcript's turns cannot be read ({broken[row['call_id']]}); transcribe or import the call again"
-                yield base | {"status": "failed", "reason": "bad_transcript", "message": message}
-            else:
-                yield base | {"status": "failed", "reason": row["reason"] or "unknown", "message": row["message"]}
+        self.pack, self._signer = pack, signer
+        self.needs_meta = any(asks_meta(rule) for rule in pack.rules)
+        self._before: Before | None = None if redo else Before(store, pack)
+        self._scanners: dict[tuple[str, ...], BatchScanner] = {}
 
-    def _verdicts(self, call: Call, matches: CallMatches) -> dict[str, Any]:
-        listed = self._scanner.findings(call, matches)
-        return {
-            "status": "ok",
-            "rules": len(self.pack.rules),
-            "hits": sum(f.verdict == "hit" for f in listed),
-            "undecided": sum(f.verdict == "undecided" for f in listed),
-            "verdicts": [f.row() for f in listed if f.verdict != "miss"],
+    def rows(self, columns: Columns, digests: Sequence[str], meta: Mapping[str, Any], counts: _Counts) -> Any:
+        """A table of `findings` for the calls that are not done yet; None where all are."""
+        import numpy as np
+        import pyarrow as pa
+
+        from qc.scan.columns import Batch
+        from qc.scan.emit import Verdicts
+
+        batch = Batch(columns, self.pack.confidence_floor, meta)
+        fresh = columns.ok.copy()
+        todo = np.ones(columns.size, bool)
+        verdicts = Verdicts()
+        broken: dict[int, Exception] = {}
+        groups = self._before.groups(columns.table["call_id"], list(digests)) if self._before else {}
+        for sha256, (calls, places) in groups.items():
+            assert self._before is not None
+            changed = self._before.changed(sha256)
+            if sha256 == self.pack.sha256 and not changed:
+                todo[calls] = False
+                fresh[calls] = False
+                continue
+            scanned = columns.ok[calls] & self._before.decided(places)
+            calls, places = calls[scanned], places[scanned]
+            kept = [rule for rule in self.pack.rules if rule not in changed]
+            if not len(calls) or not kept:
+                continue
+            fresh[calls] = False
+            verdicts.keep(self._before.verdicts(calls, places, kept))
+            chosen = np.zeros(columns.size, bool)
+            chosen[calls] = True
+            broken.update(self._scanner(changed).scan(batch, chosen, verdicts))
+            counts.reused += len(kept) * len(calls)
+            counts.evaluated += len(changed) * len(calls)
+        if fresh.any():
+            broken.update(self._scanner(self.pack.rules).scan(batch, fresh, verdicts))
+            counts.evaluated += len(self.pack.rules) * int(fresh.sum())
+        counts.skipped += int((~todo).sum())
+        counts.scanned += int(todo.sum())
+        if not todo.any():
+            return None
+        return self._table(columns, digests, pa.array(np.flatnonzero(todo)), verdicts, broken, counts)
+
+    def _scanner(self, rules: Sequence[Any]) -> BatchScanner:
+        from qc.scan.emit import BatchScanner
+
+        key = tuple(rule.id for rule in rules)
+        if key not in self._scanners:
+            self._scanners[key] = BatchScanner(self.pack, rules)
+        return self._scanners[key]
+
+    def _table(
+        self,
+        columns: Columns,
+        digests: Sequence[str],
+        todo: Any,
+        verdicts: Verdicts,
+        broken: Mapping[int, Exception],
+        counts: _Counts,
+    ) -> Any:
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from qc.tables import schema
+
+        ok = columns.ok.copy()
+        ok[list(broken)] = False
+        lists, hits, undecided = verdicts.column(columns.size, self.pack.rules, ok)
+        table = columns.table
+        reason = pc.fill_null(table["reason"], "unknown").to_pylist()
+        message = table["message"].to_pylist()
+        for call, error in broken.items():
+            reason[call] = "bad_transcript"
+            message[call] = f"the transcript's turns cannot be read ({error}); transcribe or import the call again"
+        size = columns.size
+        bad = ~ok
+        whole = {
+            "call_id": table["call_id"],
+            "pack_id": pa.array([self.pack.id] * size),
+            "pack_version": pa.array([self.pack.version] * size),
+            "pack_sha256": pa.array([self.pack.sha256] * size),
+            "pack_signer": pa.array([self._signer] * size),
+            "status": pa.array(np.where(ok, "ok", "failed")),
+            "reason": pa.array([None if fine else r for fine, r in zip(ok.tolist(), reason, strict=True)], pa.string()),
+            "message": pa.array([None if fine else m for fine, m in zip(ok.tolist(), message, strict=True)], pa.string()),
+            "tool_version": pa.array([VERSION] * size),
+            "transcript_sha256": pa.array(list(digests)),
+            "rules": pa.array(np.full(size, len(self.pack.rules), np.int32), mask=bad),
+            "hits": pa.array(hits.astype(np.int32), mask=bad),
+            "undecided": pa.array(undecided.astype(np.int32), mask=bad),
+            "verdicts": lists,
         }
-
-    def _base(self, row: Mapping[str, Any], transcript: str) -> dict[str, Any]:
-        return {
-            "call_id": row["call_id"],
-            "pack_id": self.pack.id,
-            "pack_version": self.pack.version,
-            "pack_sha256": self.pack.sha256,
-            "pack_signer": self._signer,
-            "tool_version": VERSION,
-            "transcript_sha256": transcript,
-        }
+        target = schema("findings")
+        found = pa.table([whole[f.name] for f in target], schema=target).take(todo)
+        counts.undecided += pc.sum(found["undecided"]).as_py() or 0
+        counts.failures.update(r for r in found["reason"].to_pylist() if r is not None)
+        _count_hits(found, counts)
+        return found
 
 
-def _already(store: Store, pack: Pack) -> dict[str, str]:
-    """Calls that were scanned with this very pack by this version of qc: call id to the transcript's digest."""
-    done = {}
-    for batch in store.batches("findings", ("call_id", "pack_sha256", "tool_version", "transcript_sha256")):
-        for row in batch.to_pylist():
-            if row["pack_sha256"] == pack.sha256 and row["tool_version"] == VERSION:
-                done[row["call_id"]] = row["transcript_sha256"]
-    return done
+def _count_hits(findings: Any, counts: _Counts) -> None:
+    import pyarrow.compute as pc
+
+    verdicts = pc.list_flatten(findings["verdicts"])
+    severity = pc.struct_field(verdicts, "severity").filter(pc.equal(pc.struct_field(verdicts, "verdict"), "hit"))
+    for value in pc.value_counts(severity).to_pylist():
+        counts.hits[value["values"]] += value["counts"]
 
 
-def _summary(store: Store, packs: Sequence[Pack], scanned: int) -> ScanSummary:
+def _summary(store: Store, packs: Sequence[Pack], done: _Counts, *, first: bool) -> ScanSummary:
+    """What this run counted where nothing was there before; else what the store says now."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    digests = pa.array([pack.sha256 for pack in packs], pa.string())
-    hits: dict[str, int] = dict.fromkeys(SEVERITIES, 0)
-    failures: dict[str, int] = {}
-    calls = undecided = 0
-    for batch in store.batches("findings", ("pack_sha256", "status", "reason", "verdicts")):
-        chosen = batch.filter(pc.is_in(batch["pack_sha256"], digests))
-        calls += chosen.num_rows
-        for value in pc.value_counts(chosen.filter(pc.equal(chosen["status"], "failed"))["reason"]).to_pylist():
-            failures[value["values"]] = failures.get(value["values"], 0) + value["counts"]
-        verdicts = pc.list_flatten(chosen["verdicts"])
-        said, severity = pc.struct_field(verdicts, "verdict"), pc.struct_field(verdicts, "severity")
-        undecided += pc.sum(pc.equal(said, "undecided")).as_py() or 0
-        for value in pc.value_counts(severity.filter(pc.equal(said, "hit"))).to_pylist():
-            hits[value["values"]] = hits.get(value["values"], 0) + value["counts"]
+    counts = done
+    calls = done.scanned
+    if not first:
+        counts, calls = _Counts(), 0
+        digests = pa.array([pack.sha256 for pack in packs], pa.string())
+        for batch in store.batches("findings", ("pack_sha256", "status", "reason", "undecided", "verdicts")):
+            chosen = batch.filter(pc.is_in(batch["pack_sha256"], digests))
+            calls += chosen.num_rows
+            counts.undecided += pc.sum(chosen["undecided"]).as_py() or 0
+            counts.failures.update(chosen.filter(pc.equal(chosen["status"], "failed"))["reason"].to_pylist())
+            _count_hits(chosen, counts)
     return ScanSummary(
         calls=calls,
-        scanned=scanned,
-        skipped=calls - scanned,
-        failed=sum(failures.values()),
-        hits=hits,
-        undecided=undecided,
-        failures=dict(sorted(failures.items())),
+        scanned=done.scanned,
+        skipped=calls - done.scanned,
+        failed=sum(counts.failures.values()),
+        hits={severity: counts.hits[severity] for severity in SEVERITIES},
+        undecided=counts.undecided,
+        failures=dict(sorted(counts.failures.items())),
+        evaluated=done.evaluated,
+        reused=done.reused,
     )

@@ -5,8 +5,6 @@ Built once a call from a row of `transcripts`; no evaluator reads the row itself
 
 from __future__ import annotations
 
-import hashlib
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,7 +179,7 @@ class Call:
         for turn in self.turns:
             if not turn.reliable:
                 found.setdefault((turn.channel, turn.role), []).append((turn.start_ms, turn.end_ms))
-        return {key: _apart(pieces) for key, pieces in found.items()}
+        return {key: apart_in_time(pieces) for key, pieces in found.items()}
 
     @cached_property
     def _unheard(self) -> dict[str, list[tuple[int, int]]]:
@@ -192,7 +190,7 @@ class Call:
                 found.setdefault(span.role, []).append((span.start_ms, span.end_ms))
         for (_, role), pieces in self._doubtful.items():
             found.setdefault(role, []).extend(pieces)
-        return {role: _apart(pieces) for role, pieces in found.items()}
+        return {role: apart_in_time(pieces) for role, pieces in found.items()}
 
     def unheard_between(self, role: str, start: int, end: int) -> bool:
         """Speech of the role (or of nobody known) that gave no reliable text touches this range."""
@@ -203,7 +201,7 @@ class Call:
         return False
 
 
-def _apart(pieces: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def apart_in_time(pieces: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Times in order, those that touch made one."""
     found: list[tuple[int, int]] = []
     for start, end in sorted(pieces):
@@ -222,12 +220,6 @@ def is_by(role: str, who: str) -> bool:
 def may_be_by(role: str, who: str) -> bool:
     """The role is, or may be, the one meant."""
     return is_by(role, who) or role == "unknown"
-
-
-def digest(row: Mapping[str, Any]) -> str:
-    """SHA-256 of everything in a transcript's row but the version of the tool that wrote it."""
-    kept = {name: value for name, value in row.items() if name != "tool_version"}
-    return hashlib.sha256(json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def view(row: Mapping[str, Any], *, confidence_floor: float | None = None, meta: Mapping[str, str | None] | None = None) -> Call:

@@ -32,6 +32,11 @@ _READ_OUT = re.compile(r"[零〇一二三四五六七八九幺]{2,}")
 _CARDINAL = re.compile(
     r"(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿](?:[零〇]?(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿])*(?:[零〇]?[一二三四五六七八九])?"
 )
+ALPHABET = frozenset(
+    [*DIGITS, *_SMALL, *_LARGE, *"0123456789.点分之钟刻半", *_MEASURES.replace("|", ""), *"".join(_AFTER), *"".join(_TIME_BEFORE)]
+)
+"""Every character that is looked at here: between two characters that are not in it, nothing else matters."""
+
 _MAX_RUN = 64
 """Longer runs are read digit by digit at most: nobody says a number of that many characters."""
 

@@ -13,8 +13,9 @@ from qc.errors import PackError
 from qc.packs import Pack
 from qc.packs.conditions import Term
 from qc.scan.evaluate import PackScanner
+from qc.scan.finding import NOTHING, Finder
+from qc.scan.folding import normal_forms
 from qc.scan.nearly import NearlyMatcher, SentenceMatcher
-from qc.scan.sounds import SoundMatcher
 from qc.scan.view import view
 from qc.text.normal import normal_text
 from qc.text.sound import heard_as, readings
@@ -88,8 +89,9 @@ def test_sounds_are_found_wherever_they_are(turns: list[str], word: str, loose: 
         return a == b or bool(keys[0] & keys[1])
 
     every = [i for i in range(len(buffer) - len(word) + 1) if all(alike(a, b) for a, b in zip(word, buffer[i:], strict=False))]
-    found = list(SoundMatcher([Term("sound", word, pairs)]).find(buffer))
-    assert [start for _, start, _ in found] == every
+    term = Term("sound", word, pairs)
+    found = Finder([term]).find(normal_forms([buffer])).get(term, NOTHING)
+    assert found.start.tolist() == every
 
 
 def distance(a: str, b: str) -> int:

@@ -1,0 +1,364 @@
+"""Measures scanning: a day of 240,000 calls, words, patterns, and how the cost grows; peers in the same run.
+
+    python bench/scan.py                      the whole day
+    python bench/scan.py --quick --json FILE  a tenth of it, and flat figures as JSON
+    python bench/scan.py --growth --plot FILE.svg --json FILE
+
+What `qc` does is timed as its user meets it: the whole process, from the transcripts table to the findings table, memory
+summed over its processes. Peers that are libraries run in this process over a sample of the same turns, and `qc`'s own
+matching beside them over the same sample. Peers that are not installed are left out (`pip install -e '.[bench]'`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import day
+import numpy as np
+import pyarrow as pa
+
+from qc.packs.conditions import Term
+from qc.scan.columns import NAMES, Columns
+from qc.scan.finding import Finder
+from qc.store import Store
+
+SAMPLE_CALLS = 2_000
+
+
+class Memory:
+    """The most memory that a process and its children held together, summed over them, sampled ten times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.peak_mb = pid, 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            self.peak_mb = max(self.peak_mb, sum(_resident(pid) for pid in _family(self.pid)) / 1e6)
+
+    def stop(self) -> float:
+        self._over.set()
+        self._thread.join()
+        return self.peak_mb
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                found.extend(int(child) for child in task.read_text().split())
+            except OSError:
+                continue
+    return found
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def timed(command: list[str], out: Path | None = None) -> tuple[float, float]:
+    """Seconds and peak MB of a whole process."""
+    start = time.perf_counter()
+    with open(out or os.devnull, "wb") as sink:
+        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.PIPE)
+        memory = Memory(process.pid)
+        _, said = process.communicate()
+    seconds = time.perf_counter() - start
+    peak = memory.stop()
+    if process.returncode not in (0, 1):
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{said.decode()[-2000:]}")
+    return seconds, peak
+
+
+def qc_scan(folder: Path, pack: Path, *more: str, fresh: bool = True) -> tuple[float, float, dict[str, Any]]:
+    """`qc scan` over a store with the folder's transcripts and no findings: seconds, peak MB, what it printed."""
+    target = folder / "scanned"
+    if fresh:
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        (target / "transcripts").symlink_to((folder / "store" / "transcripts").resolve())
+    said = folder / "said.json"
+    command = [sys.executable, "-m", "qc", "scan", "--rules", str(pack), "--store", str(target), "--json", *more]
+    seconds, peak = timed(command, said)
+    return seconds, peak, json.loads(said.read_text())
+
+
+# -- one process, one core: matching alone --------------------------------------------------------------------------
+
+
+def sample(folder: Path, calls: int) -> Columns:
+    """Some calls as columns."""
+    store = Store(folder / "store")
+    tables = []
+    for batch in store.batches("transcripts", NAMES, rows=calls):
+        tables.append(batch)
+        if sum(t.num_rows for t in tables) >= calls:
+            break
+    return Columns(pa.concat_tables(tables).slice(0, calls))
+
+
+def best(run: Callable[[], Any], times: int = 3) -> float:
+    """The shortest of so many runs, in seconds."""
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        run()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def match(columns: Columns, terms: list[Term]) -> Callable[[], Any]:
+    """Normal form and matching, as scanning does both."""
+    finder = Finder(terms)
+
+    def run() -> Any:
+        vars(columns).pop("folded", None)
+        return finder.find(columns.folded)
+
+    run()
+    return run
+
+
+def words_beside_peers(columns: Columns, listed: list[str], times: int) -> dict[str, float]:
+    """How many times as fast as each peer `qc` finds the words, its own normal form included."""
+    forms = [columns.folded.text(i) for i in range(len(columns.turn_call))]
+    text = "\n".join(forms)
+    own = best(match(columns, [Term("word", word) for word in listed]), times)
+    found: dict[str, float] = {"words_mb_per_second": len(text.encode()) / 1e6 / own}
+    pattern = re.compile("|".join(map(re.escape, sorted(listed, key=len, reverse=True))))
+    found["ratio_re_words"] = best(lambda: [m.span() for m in pattern.finditer(text)], times) / own
+    try:
+        import ahocorasick
+    except ImportError:
+        pass
+    else:
+        automaton = ahocorasick.Automaton()
+        for word in listed:
+            automaton.add_word(word, word)
+        automaton.make_automaton()
+        found["ratio_pyahocorasick"] = best(lambda: list(automaton.iter(text)), times) / own
+    try:
+        from flashtext import KeywordProcessor
+    except ImportError:
+        pass
+    else:
+        keywords = KeywordProcessor()
+        keywords.non_word_boundaries = set()
+        keywords.add_keywords_from_list(listed)
+        found["ratio_flashtext"] = best(lambda: keywords.extract_keywords(text, span_info=True), 1) / own
+    return found
+
+
+def patterns_beside_peers(columns: Columns, listed: list[str], times: int) -> dict[str, float]:
+    """How many times as fast `qc` finds the patterns, its own normal form included, as each alone, one after the other."""
+    import re2
+
+    text = "\n".join(columns.folded.text(i) for i in range(len(columns.turn_call)))
+    data = text.encode()
+    own = best(match(columns, [Term("pattern", p) for p in listed]), times)
+    slow = [re.compile(p) for p in listed]
+    linear = [re2.compile(p) for p in listed]
+    one = best(lambda: [[m.span() for m in p.finditer(text)] for p in slow], 1)
+    two = best(lambda: [[m.span() for m in p.finditer(data)] for p in linear], 1)
+    return {
+        "patterns_mb_per_second": len(data) / 1e6 / own,
+        "ratio_re_patterns": one / own,
+        "ratio_re2_patterns": two / own,
+    }
+
+
+# -- the day --------------------------------------------------------------------------------------------------------
+
+
+def day_figures(folder: Path, calls: int, times: int) -> dict[str, Any]:
+    """Every figure of one size."""
+    day.write_day(folder, calls)
+    pack, words_pack = day.day_pack(folder), day.words_pack(folder)
+    listed = day.words(1_000)
+    (folder / "words.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
+    text_mb = (folder / "turns.txt").stat().st_size / 1e6
+    seconds, peak, said = min((qc_scan(folder, pack) for _ in range(times)), key=lambda run: run[0])
+    rows = Store(folder / "scanned").read("findings", ["hits", "undecided"])
+    figures: dict[str, Any] = {
+        "calls": said["calls"],
+        "text_mb": round(text_mb, 1),
+        "rules": said["packs"][0]["rules"],
+        "hits": sum(said["hits"].values()),
+        "undecided": said["undecided"],
+        "findings_rows": rows.num_rows,
+        "seconds": seconds,
+        "peak_rss_mb": peak,
+        "day_seconds": seconds * day.CALLS_A_DAY / calls,
+    }
+    grep = [shutil.which("rg") or "", "-F", "-n", "-f", str(folder / "words.txt"), str(folder / "turns.txt")]
+    ours, theirs = [], []
+    for _ in range(times):
+        ours.append(qc_scan(folder, words_pack)[0])
+        if grep[0]:
+            theirs.append(timed(grep, folder / "lines.txt")[0])
+    figures["words_seconds"] = min(ours)
+    if theirs:
+        figures["ripgrep_seconds"] = min(theirs)
+        figures["ratio_ripgrep"] = min(ours) / min(theirs)
+    figures["read_seconds"] = best(lambda: _read_all(folder), 1)
+    columns = sample(folder, min(calls, SAMPLE_CALLS))
+    figures.update(words_beside_peers(columns, listed, times))
+    figures.update(patterns_beside_peers(columns, day.patterns(), times))
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
+
+
+def _read_all(folder: Path) -> None:
+    """What reading the table alone costs one core: the least that any scan of it takes."""
+    store = Store(folder / "store")
+    for share in store.shares("transcripts"):
+        for _ in store.share_batches("transcripts", share, NAMES):
+            pass
+
+
+# -- growth ---------------------------------------------------------------------------------------------------------
+
+
+def growth(folder: Path, calls: int, sizes: dict[str, list[int]]) -> dict[str, list[dict[str, float]]]:
+    """Seconds and memory as rules, words and calls become more; and a rescan after one rule changed."""
+    day.write_day(folder, calls)
+    found: dict[str, list[dict[str, float]]] = {"rules": [], "words": [], "calls": [], "rescan": []}
+    for count in sizes["rules"]:
+        whens = day.word_rules(day.words(max(count, 100)), 1)[:count]
+        seconds, peak, _ = qc_scan(folder, day.pack(folder, f"rules-{count}", whens))
+        found["rules"].append({"size": count, "seconds": seconds, "peak_rss_mb": peak})
+    for count in sizes["words"]:
+        whens = day.word_rules(day.words(count), max(25, count // 40))
+        seconds, peak, _ = qc_scan(folder, day.pack(folder, f"words-{count}", whens))
+        found["words"].append({"size": count, "seconds": seconds, "peak_rss_mb": peak})
+    pack = day.day_pack(folder)
+    for count in sizes["calls"]:
+        part = folder / f"calls-{count}"
+        part.mkdir(exist_ok=True)
+        day.write_day(part, count)
+        seconds, peak, _ = qc_scan(part, pack)
+        found["calls"].append({"size": count, "seconds": seconds, "peak_rss_mb": peak})
+    found["rescan"] = [rescan(folder, pack)]
+    return found
+
+
+def rescan(folder: Path, pack: Path) -> dict[str, float]:
+    """A scan, one rule changed, a scan again."""
+    first, _, _ = qc_scan(folder, pack)
+    file = pack / "rules-00000.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    rule = json.loads(lines[0][2:])
+    rule["when"]["says"] = rule["when"]["says"][:-1]
+    file.write_text("\n".join(["- " + json.dumps(rule, ensure_ascii=False), *lines[1:]]), encoding="utf-8")
+    again, _, said = qc_scan(folder, pack, fresh=False)
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return {"first_seconds": first, "again_seconds": again, "evaluated": said["evaluated"], "reused": said["reused"]}
+
+
+def plot(found: dict[str, list[dict[str, float]]], file: Path) -> None:
+    """Seconds over size, one line a kind of growth, both axes logarithmic."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams.update({"svg.hashsalt": "qc", "font.size": 9})
+    figure, axes = pyplot.subplots(1, 3, figsize=(9, 3), sharey=False)
+    for axis, name in zip(axes, ("rules", "words", "calls"), strict=True):
+        sizes, seconds = [r["size"] for r in found[name]], [r["seconds"] for r in found[name]]
+        axis.loglog(sizes, seconds, marker="o", color="#1f6feb")
+        for size, value in zip(sizes, seconds, strict=True):
+            axis.annotate(f"{value:.1f}", (size, value), textcoords="offset points", xytext=(0, 5), ha="center", fontsize=7)
+        axis.set_xlabel(name)
+        axis.set_ylabel("seconds")
+        axis.grid(True, which="both", alpha=0.2)
+        axis.margins(0.15)
+    figure.tight_layout()
+    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a tenth of the day")
+    parser.add_argument("--calls", type=int, default=day.CALLS_A_DAY, help="how many calls (a day has 240,000)")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--work", type=Path, default=Path(".bench"), help="where the made calls are kept")
+    parser.add_argument("--times", type=int, default=2, help="runs of each; the shortest counts")
+    parser.add_argument("--growth", action="store_true", help="measure growth instead")
+    parser.add_argument("--plot", type=Path, help="with --growth: an .svg or .png")
+    parser.add_argument("--most-calls", type=int, default=day.CALLS_A_DAY, help="with --growth: the most calls")
+    parser.add_argument("--profile", type=Path, help="write where one process spends its time over the sample, as text")
+    options = parser.parse_args()
+    calls = day.CALLS_A_DAY // 10 if options.quick else options.calls
+    folder = options.work / f"day-{calls}"
+    folder.mkdir(parents=True, exist_ok=True)
+    np.seterr(all="raise")
+    figures: dict[str, Any]
+    if options.profile:
+        day.write_day(folder, calls)
+        options.profile.write_text(profile(folder, day.day_pack(folder)), encoding="utf-8")
+        return
+    if options.growth:
+        sizes = {
+            "rules": [10, 100, 1_000, 10_000],
+            "words": [100, 1_000, 10_000, 100_000],
+            "calls": [n for n in (1_000, 10_000, 100_000, 240_000) if n <= options.most_calls],
+        }
+        figures = growth(folder, calls, sizes)
+        if options.plot:
+            plot(figures, options.plot)
+    else:
+        figures = day_figures(folder, calls, options.times)
+    text = json.dumps(figures, indent=2)
+    if options.json:
+        options.json.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def profile(folder: Path, pack: Path) -> str:
+    """Where the time of one process goes, over the first calls."""
+    import cProfile
+    import io
+    import pstats
+
+    from qc.packs.trust import trust_local
+    from qc.progress import Silent
+    from qc.scan import ScanOptions, scan
+
+    target = folder / "profiled"
+    shutil.rmtree(target, ignore_errors=True)
+    columns = sample(folder, SAMPLE_CALLS)
+    store = Store(target)
+    store.append("transcripts", columns.table)
+    trusted = trust_local(pack)
+    watch = cProfile.Profile()
+    watch.enable()
+    scan(store, [trusted], ScanOptions(redo=True), Silent())
+    watch.disable()
+    out = io.StringIO()
+    stats = pstats.Stats(watch, stream=out)
+    stats.sort_stats("tottime").print_stats(45)
+    stats.sort_stats("cumulative").print_stats(60)
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    main()

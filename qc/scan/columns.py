@@ -1,0 +1,496 @@
+"""Transcripts as columns: many calls at once, their turns and detected speech in arrays, a `Call` only where one is asked for.
+
+`Columns` holds what is in the table; `Batch` adds what depends on a pack's confidence floor: which turns are reliable, and
+so what was heard. `tests/scan` holds both against `qc.scan.view`, which says the same of one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from qc.packs.conditions import Window
+from qc.scan.folding import Folded, codes_of, fold, ranges
+from qc.scan.view import LOST, MAX_TURN_CHARS, Call, Span, Turn, view
+from qc.text.normal import Normal, normal
+
+NAMES = ("call_id", "status", "reason", "message", "warnings", "duration_ms", "spans", "turns")
+"""What scanning reads of `transcripts`."""
+
+AGENT, CUSTOMER, SYSTEM, UNKNOWN = range(4)
+ROLES = ("agent", "customer", "system", "unknown")
+_NO_CHANNEL = -(1 << 31)
+
+_Array = Any
+
+
+class Columns:
+    """What is in a part of `transcripts`. Arrays of turns begin with `turn_`, of detected speech with `span_`."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table.combine_chunks()
+        self.size = table.num_rows
+        self.ok = _bools(pc.fill_null(pc.equal(self._column("status"), "ok"), False))
+        self.roles = list(ROLES)
+        self.turn_first, turns = _lists(self._column("turns"))
+        self.turn_call = np.repeat(np.arange(self.size), np.diff(self.turn_first))
+        turn = dict(zip([f.name for f in turns.type], turns.flatten(), strict=True))
+        self.turn_number, missing = _numbers(turn["turn"])
+        place = np.arange(len(turns)) - self.turn_first[self.turn_call]
+        self.turn_number = np.where(missing, place, self.turn_number)
+        self.turn_channel, missing = _numbers(turn["channel"])
+        self.turn_channel = np.where(missing, _NO_CHANNEL, self.turn_channel)
+        self.turn_role = self._roles(turn["role"])
+        self.turn_start, no_start = _numbers(turn["start_ms"])
+        end, no_end = _numbers(turn["end_ms"])
+        self.turn_end = np.maximum(self.turn_start, end)
+        self._end_as_written = end
+        self.turn_text = pc.fill_null(turn["text"], "")
+        self.turn_chars = pc.utf8_length(self.turn_text).to_numpy(zero_copy_only=False).astype(np.int64)
+        self.turn_sure = turn["avg_logprob"]
+        self.turn_level = turn["level_dbfs"]
+        self.turn_flags, self._flags = _lists(turn["flags"])
+        self.char_first, chars = _lists(turn["char_ms"])
+        self.char_ms, self._no_char = _numbers(chars)
+        self.span_first, spans = _lists(self._column("spans"))
+        self.span_call = np.repeat(np.arange(self.size), np.diff(self.span_first))
+        span = dict(zip([f.name for f in spans.type], spans.flatten(), strict=True))
+        self.span_role = self._roles(span["role"])
+        self.span_channel, missing = _numbers(span["channel"])
+        self.span_channel = np.where(missing, _NO_CHANNEL, self.span_channel)
+        self.span_start, no_span_start = _numbers(span["start_ms"])
+        self._span_end, no_span_end = _numbers(span["end_ms"])
+        self.span_end = np.maximum(self.span_start, self._span_end)
+        self.span_heard = _bools(pc.fill_null(span["heard"], False))
+        self._why = span["why"]
+        self.span_lost = _bools(pc.fill_null(pc.equal(self._why, LOST), False))
+        warned = self._warned("no_times")
+        odd = warned | self._any_turn(no_start | no_end | _bools(turns.is_null()))
+        odd |= self._any_span(no_span_start | no_span_end | _bools(spans.is_null())) | (np.diff(self.span_first) == 0)
+        self.odd = odd
+        """Calls that only `view` reads: without times, without detected speech, or with holes in them."""
+        lost = self._any_span(self.span_lost)
+        self.cut = self._warned(LOST) & ~lost
+        self.duration_ms = self._column("duration_ms")
+
+    def _column(self, name: str) -> Any:
+        column = self.table[name]
+        return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+
+    def _roles(self, names: Any) -> _Array:
+        names = pc.fill_null(names, "unknown")
+        for name in pc.unique(names).to_pylist():
+            if name and name not in self.roles:
+                self.roles.append(name)
+        found = pc.fill_null(pc.index_in(names, value_set=pa.array(self.roles)), UNKNOWN)
+        return found.to_numpy(zero_copy_only=False).astype(np.int8)
+
+    def _warned(self, word: str) -> _Array:
+        first, words = _lists(self._column("warnings"))
+        said = _bools(pc.fill_null(pc.equal(words, word), False))
+        return any_of(said, first)
+
+    def _any_turn(self, marks: _Array) -> _Array:
+        return any_of(marks, self.turn_first)
+
+    def _any_span(self, marks: _Array) -> _Array:
+        return any_of(marks, self.span_first)
+
+    @cached_property
+    def call_ids(self) -> list[str]:
+        ids: list[str] = self._column("call_id").to_pylist()
+        return ids
+
+    @cached_property
+    def overlong(self) -> _Array:
+        return self.turn_chars > MAX_TURN_CHARS
+
+    @cached_property
+    def folded(self) -> Folded:
+        """Normal forms of all turns, those left out that are too long to be one."""
+        text, sizes = self.turn_text, self.turn_chars
+        if self.overlong.any():
+            text = pc.if_else(pa.array(self.overlong), "", text)
+            sizes = np.where(self.overlong, 0, sizes)
+        return fold(codes_of(_joined(text)), np.concatenate(([0], np.cumsum(sizes))))
+
+    @cached_property
+    def ends_silent(self) -> tuple[_Array, _Array]:
+        """(agent, customer): of whom there is no sound at all, as `qc.scan.view` says it."""
+        lost_calls = self._any_span(self.span_lost)
+        counted = ~(lost_calls[self.span_call] & self.span_lost)
+
+        def present(role: int) -> _Array:
+            return self._any_span((self.span_role == role) & counted) | self._any_turn(self.turn_role == role)
+
+        chat = (np.diff(self.turn_first) > 0) & ~self._any_turn(self.turn_channel != _NO_CHANNEL)
+        known = ~present(UNKNOWN) & ~chat
+        return known & ~present(AGENT), known & ~present(CUSTOMER)
+
+    def silent(self, who: str) -> _Array:
+        """Calls of which `who` has no sound at all."""
+        agent, customer = self.ends_silent
+        return {"agent": agent, "customer": customer}.get(who, agent & customer)
+
+    @cached_property
+    def bounds(self) -> tuple[_Array, _Array]:
+        """First and last ms of speech of each call, tones and prompts left out."""
+        people = self.span_role != SYSTEM
+        low = reduce_by(np.minimum, np.where(people, self.span_start, np.iinfo(np.int64).max), self.span_first)
+        high = reduce_by(np.maximum, np.where(people, self.span_end, np.iinfo(np.int64).min), self.span_first)
+        some = self._any_span(people)
+        return np.where(some, low, 0), np.where(some, high, 0)
+
+    def by(self, roles: _Array, who: str, *, maybe: bool = False) -> _Array:
+        """Which roles are (or may be) the one meant."""
+        found = roles != SYSTEM if who == "anyone" else roles == self._number(who)
+        return found | (roles == UNKNOWN) if maybe else found
+
+    def _number(self, who: str) -> int:
+        return self.roles.index(who) if who in self.roles else -1
+
+    def digests(self) -> list[str]:
+        """SHA-256 of each call as scanning sees it: turns, detected speech, warnings, duration, what became of it."""
+        import hashlib
+
+        turns = self._turn_block()
+        spans = self._span_block()
+        texts = _Slices(self.turn_text, self.turn_first)
+        flags = _Slices(self._flags, self.turn_flags[self.turn_first])
+        why = _Slices(pc.fill_null(self._why, ""), self.span_first)
+        chars: Any = np.where(self._no_char, -(1 << 40), self.char_ms)
+        heads = zip(
+            *(self._column(name).to_pylist() for name in ("call_id", "status", "reason", "message", "warnings", "duration_ms")),
+            strict=True,
+        )
+        found = []
+        for i, head in enumerate(heads):
+            digest = hashlib.sha256(repr(head).encode("utf-8", "surrogatepass"))
+            a, b = self.turn_first[i], self.turn_first[i + 1]
+            digest.update(turns[a:b])
+            digest.update(texts.of(i))
+            digest.update(b"\0")
+            digest.update(flags.of(i))
+            digest.update(chars[self.char_first[a] : self.char_first[b]])
+            digest.update(b"\0")
+            digest.update(spans[self.span_first[i] : self.span_first[i + 1]])
+            digest.update(why.of(i))
+            found.append(digest.hexdigest())
+        return found
+
+    def _turn_block(self) -> _Array:
+        sure, no_sure = _floats(self.turn_sure)
+        level, no_level = _floats(self.turn_level)
+        block = np.empty((len(self.turn_call), 8), np.int64)
+        block[:, 0] = self.turn_number
+        block[:, 1] = self.turn_channel
+        block[:, 2] = self._role_names()[self.turn_role]
+        block[:, 3] = self.turn_start
+        block[:, 4] = self._end_as_written
+        block[:, 5] = pc.binary_length(self.turn_text).to_numpy(zero_copy_only=False)
+        block[:, 6] = np.diff(self.turn_flags) << 32 | np.diff(self.char_first)
+        block[:, 7] = (
+            np.where(no_sure, 1, sure.view(np.int32)).astype(np.int64) << 32
+            | np.where(no_level, 1, level.view(np.int32)).astype(np.int64) & 0xFFFFFFFF
+        )
+        return block
+
+    def _span_block(self) -> _Array:
+        block = np.empty((len(self.span_call), 5), np.int64)
+        block[:, 0] = self.span_channel
+        block[:, 1] = self._role_names()[self.span_role]
+        block[:, 2] = self.span_start
+        block[:, 3] = self._span_end
+        block[:, 4] = self.span_heard
+        return block
+
+    def _role_names(self) -> _Array:
+        """A number for each role that is the same in every batch."""
+        import hashlib
+
+        named = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big") for name in self.roles[len(ROLES) :]]
+        return np.array([*range(len(ROLES)), *named], np.int64)
+
+
+class _Slices:
+    """The bytes of a row's strings, and their lengths, without making strings of them."""
+
+    def __init__(self, strings: Any, first: _Array) -> None:
+        strings = pc.fill_null(strings, "")
+        sizes = pc.binary_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
+        self._ends = np.concatenate(([0], np.cumsum(sizes)))[first].tolist()
+        self._sizes, self._first = sizes, first.tolist()
+        self._data = memoryview(_data(strings))
+
+    def of(self, row: int) -> bytes:
+        text = self._data[self._ends[row] : self._ends[row + 1]]
+        return self._sizes[self._first[row] : self._first[row + 1]].tobytes() + bytes(text)
+
+
+def _data(strings: Any) -> Any:
+    """The bytes of all strings, one after the other, without copying."""
+    offsets = strings.buffers()[1]
+    if offsets is None or not len(strings):
+        return b""
+    at = np.frombuffer(offsets, np.int32, len(strings) + 1, strings.offset * 4)
+    data = strings.buffers()[2]
+    return data.slice(int(at[0]), int(at[-1] - at[0])) if data is not None else b""
+
+
+def _joined(strings: Any) -> str:
+    return str(memoryview(_data(strings)), "utf-8")
+
+
+def _bools(values: Any) -> _Array:
+    return values.to_numpy(zero_copy_only=False).astype(bool)
+
+
+def _numbers(values: Any) -> tuple[_Array, _Array]:
+    """int64 with 0 for null, and where there was null."""
+    if not values.null_count:
+        return values.to_numpy(zero_copy_only=False).astype(np.int64), np.zeros(len(values), bool)
+    return pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(np.int64), _bools(values.is_null())
+
+
+def _floats(values: Any) -> tuple[_Array, _Array]:
+    return pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(np.float32), _bools(values.is_null())
+
+
+def _lists(column: Any) -> tuple[_Array, Any]:
+    """Where each list begins (and the last ends), and all members."""
+    sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.concatenate(([0], np.cumsum(sizes))), column.flatten()
+
+
+def reduce_by(how: Any, values: _Array, first: _Array) -> _Array:
+    """One value for each list; 0 for an empty one."""
+    result = np.zeros(len(first) - 1, values.dtype)
+    filled = np.flatnonzero(np.diff(first))
+    if len(filled):
+        result[filled] = how.reduceat(values, first[filled])
+    return result
+
+
+def any_of(marks: _Array, first: _Array) -> _Array:
+    """For each list whether any member is marked."""
+    return sum_by(marks.astype(np.int64), first) > 0
+
+
+def sum_by(values: _Array, first: _Array) -> _Array:
+    """For each list the sum of its members."""
+    sums = np.concatenate(([0], np.cumsum(values)))
+    return sums[first[1:]] - sums[first[:-1]]
+
+
+class Batch:
+    """Columns as a pack with this confidence floor sees them. `meta`: what the call list says of a call, by call id."""
+
+    def __init__(self, columns: Columns, floor: float | None, meta: Mapping[str, Any]) -> None:
+        self.columns, self.floor, self.meta = columns, floor, meta
+        flagged = np.diff(columns.turn_flags) > 0
+        self.reliable = ~flagged & ~columns.overlong
+        if floor is not None:
+            sure, unknown = _floats(columns.turn_sure)
+            self.reliable &= unknown | (sure.astype(np.float64) >= floor)
+        self._coverages: dict[Any, tuple[_Array, _Array]] = {}
+
+    @cached_property
+    def clean(self) -> _Array:
+        """Calls of which all was heard and every speaker is known, so that what is not found was not said."""
+        c = self.columns
+        bad = c.odd | c.cut | any_of(~self.reliable | (c.turn_role == UNKNOWN), c.turn_first)
+        bad |= any_of(~c.span_heard | (c.span_role == UNKNOWN), c.span_first)
+        agent, customer = c.ends_silent
+        return ~(bad | agent | customer)
+
+    @cached_property
+    def _deducted(self) -> tuple[_Array, _Array, _Array, _Array]:
+        """(call, role, start, end) of heard speech under turns that do not count."""
+        c = self.columns
+        listed: list[tuple[int, int, int, int]] = []
+        for i in np.unique(c.turn_call[~self.reliable]).tolist():
+            listed.extend((i, *piece) for piece in self._deducted_of(i))
+        table = np.array(listed, np.int64).reshape(-1, 4)
+        return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
+
+    def _deducted_of(self, i: int) -> list[tuple[int, int, int]]:
+        from qc.scan.view import apart_in_time
+
+        c = self.columns
+        at = slice(c.turn_first[i], c.turn_first[i + 1])
+        doubtful: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for t in (np.flatnonzero(~self.reliable[at]) + c.turn_first[i]).tolist():
+            key = (int(c.turn_channel[t]), int(c.turn_role[t]))
+            doubtful.setdefault(key, []).append((int(c.turn_start[t]), int(c.turn_end[t])))
+        found = []
+        spans = slice(c.span_first[i], c.span_first[i + 1])
+        for (channel, role), pieces in doubtful.items():
+            same = (c.span_channel[spans] == channel) & (c.span_role[spans] == role) & c.span_heard[spans]
+            for s in (np.flatnonzero(same) + c.span_first[i]).tolist():
+                for start, end in apart_in_time(pieces):
+                    low, high = max(start, int(c.span_start[s])), min(end, int(c.span_end[s]))
+                    if high > low:
+                        found.append((role, low, high))
+        return found
+
+    def coverage(self, who: str, low: _Array, high: _Array, key: Any) -> tuple[_Array, _Array]:
+        """Heard ÷ detected speech of `who` in a range of each call, and where anybody speaks there. `key` names the ranges."""
+        if (who, key) not in self._coverages:
+            self._coverages[who, key] = self._coverage(who, low, high)
+        return self._coverages[who, key]
+
+    def _coverage(self, who: str, low: _Array, high: _Array) -> tuple[_Array, _Array]:
+        c = self.columns
+        length = np.minimum(c.span_end, high[c.span_call]) - np.maximum(c.span_start, low[c.span_call])
+        length = np.where(c.by(c.span_role, who, maybe=True), np.maximum(length, 0), 0)
+        total = sum_by(length, c.span_first)
+        heard = sum_by(np.where(c.span_heard, length, 0), c.span_first)
+        call, role, start, end = self._deducted
+        if len(call):
+            lost = np.maximum(np.minimum(end, high[call]) - np.maximum(start, low[call]), 0)
+            lost = np.where(c.by(role, who, maybe=True), lost, 0)
+            heard = np.maximum(heard - np.bincount(call, lost, c.size).astype(np.int64), 0)
+        some = total > 0
+        return np.where(some, heard / np.maximum(total, 1), np.nan), some
+
+    def range_ms(self, window: Window | None, who: str) -> tuple[_Array, _Array]:
+        """Start and end of a window in each call, as `Call.range_ms` says it."""
+        c = self.columns
+        start, end = c.bounds
+        if window is None:
+            return start, end
+        if window.unit == "ms":
+            return (start, start + window.size) if window.side == "first" else (end - window.size, end)
+        who = window.of or who
+        sure = c.by(c.turn_role, who)
+        chosen = np.flatnonzero(np.where(any_of(sure, c.turn_first)[c.turn_call], sure, c.turn_role == UNKNOWN))
+        first: _Array = np.searchsorted(chosen, c.turn_first)
+        counts = np.diff(first)
+        some = counts > 0
+        if not len(chosen):
+            return start, end
+        taken = np.minimum(window.size, counts)
+        if window.side == "first":
+            at = np.clip(first[:-1] + taken - 1, 0, len(chosen) - 1)
+            return start, np.where(some, c.turn_end[chosen[at]], end)
+        at = np.clip(first[1:] - taken, 0, len(chosen) - 1)
+        return np.where(some, c.turn_start[chosen[at]], start), end
+
+    def times(self, turn: _Array, first: _Array, last: _Array) -> tuple[_Array, _Array]:
+        """Start and end in ms of characters of turns, as `Turn.times` says it."""
+        c = self.columns
+        size = c.turn_chars[turn]
+        length = c.turn_end[turn] - c.turn_start[turn]
+        start = c.turn_start[turn] + length * first // np.maximum(size, 1)
+        end = c.turn_start[turn] + length * last // np.maximum(size, 1)
+        if len(c.char_ms):
+            holes = any_of(c._no_char, c.char_first)[turn]
+            known = (np.diff(c.char_first)[turn] == size) & (size > 0) & ~holes
+            at = c.char_first[turn]
+            known_start = c.char_ms[np.minimum(at + first, len(c.char_ms) - 1)]
+            known_end = c.char_ms[np.minimum(at + last, len(c.char_ms) - 1)]
+            known_end = np.maximum(np.where(last < size, known_end, c.turn_end[turn]), known_start)
+            start, end = np.where(known, known_start, start), np.where(known, known_end, end)
+        return start, end
+
+    def quotes(self, turn: _Array, first: _Array, last: _Array) -> Any:
+        """Characters of turns' original texts, as an Arrow array of strings."""
+        folded = self.columns.folded
+        sizes = last - first
+        codes = folded.source[ranges(folded.source_first[turn] + first, sizes)]
+        widths = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)
+        ends = np.concatenate(([0], np.cumsum(widths)))[np.concatenate(([0], np.cumsum(sizes)))]
+        data = codes.astype("<u4", copy=False).tobytes().decode("utf-32-le").encode()
+        return pa.StringArray.from_buffers(len(turn), pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(data))
+
+    # -- one call -----------------------------------------------------------------------------------------------
+
+    def call(self, i: int) -> Call:
+        """The call as `view` makes it. Raises as `view`."""
+        c = self.columns
+        meta = self.meta.get(c.call_ids[i])
+        if c.odd[i]:
+            return view(c.table.slice(i, 1).to_pylist()[0], confidence_floor=self.floor, meta=meta)
+        agent, customer = bool(c.ends_silent[0][i]), bool(c.ends_silent[1][i])
+        silent = {"agent"} if agent else set()
+        silent |= {"customer"} if customer else set()
+        return Call(
+            call_id=c.call_ids[i],
+            turns=self._turns(i),
+            spans=self._spans(i),
+            timed=True,
+            cut=bool(c.cut[i]),
+            silent=frozenset(silent | ({"anyone"} if agent and customer else set())),
+            meta=meta,
+            duration_ms=c.duration_ms[i].as_py(),
+        )
+
+    def _turns(self, i: int) -> tuple[Turn, ...]:
+        c = self.columns
+        a, b = int(c.turn_first[i]), int(c.turn_first[i + 1])
+        at = slice(a, b)
+        names = c.roles
+        chars = c.char_first[a : b + 1].tolist()
+        found = []
+        for k, (number, channel, role, start, end, text, reliable, level) in enumerate(
+            zip(
+                c.turn_number[at].tolist(),
+                c.turn_channel[at].tolist(),
+                c.turn_role[at].tolist(),
+                c.turn_start[at].tolist(),
+                c.turn_end[at].tolist(),
+                c.turn_text.slice(a, b - a).to_pylist(),
+                self.reliable[at].tolist(),
+                c.turn_level.slice(a, b - a).to_pylist(),
+                strict=True,
+            )
+        ):
+            timed = None
+            if chars[k + 1] > chars[k] and not c._no_char[chars[k] : chars[k + 1]].any():
+                timed = tuple(c.char_ms[chars[k] : chars[k + 1]].tolist())
+            turn = object.__new__(_LaterTurn)
+            turn.__dict__.update(
+                number=number,
+                role=names[role],
+                channel=None if channel == _NO_CHANNEL else channel,
+                start_ms=start,
+                end_ms=end,
+                text=text,
+                reliable=reliable,
+                char_ms=timed,
+                level_dbfs=level,
+            )
+            found.append(turn)
+        return tuple(found)
+
+    def _spans(self, i: int) -> tuple[Span, ...]:
+        c = self.columns
+        at = slice(c.span_first[i], c.span_first[i + 1])
+        names = c.roles
+        found = []
+        for role, channel, start, end, heard in zip(
+            c.span_role[at].tolist(),
+            c.span_channel[at].tolist(),
+            c.span_start[at].tolist(),
+            c.span_end[at].tolist(),
+            c.span_heard[at].tolist(),
+            strict=True,
+        ):
+            span = object.__new__(Span)
+            place = None if channel == _NO_CHANNEL else channel
+            span.__dict__.update(role=names[role], channel=place, start_ms=start, end_ms=end, heard=heard)
+            found.append(span)
+        return tuple(found)
+
+
+class _LaterTurn(Turn):
+    """A turn whose normal form is made when it is asked for: of most turns nobody asks."""
+
+    @cached_property
+    def normal(self) -> Normal:
+        return normal(self.text[:MAX_TURN_CHARS])

@@ -1,0 +1,397 @@
+"""Everything that a pack's words, sounds and patterns find in a batch, as columns: one pass over the batch for each kind.
+
+Words: a table of which characters begin a word and which come second leaves few places of the text; at these the words
+are compared. Where the words are very many, or share their beginnings, an Aho-Corasick automaton (`ahocorasick_rs`) takes
+the place, so that time stays linear. Sounds: likewise, with sets of characters. Patterns: RE2, over the turns that
+hold their `atoms`. Words that are nearly there: over the turns that hold a piece of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qc.packs.conditions import Term
+from qc.packs.patterns import compile_pattern
+from qc.scan.atoms import atoms
+from qc.scan.folding import CHINESE, DIGIT, LETTER, SEPARATOR, TABLES, Folded, codes_of, ranges, text_of
+from qc.scan.nearly import NearlyMatcher, SentenceMatcher
+from qc.text.entities import ENTITIES, parts
+from qc.text.normal import kind, normal_text
+from qc.text.script import simplify
+from qc.text.sound import sounds_like
+
+_CODES = 0x110000
+_NEWLINE = 10
+MOST_WORDS = 8_000
+MOST_ALIKE = 48
+"""Words that begin with the same two characters; where there are more, or more words in all, the automaton is used."""
+
+_STEP = 1 << 20
+
+_Array = Any
+
+
+@dataclass(frozen=True)
+class Found:
+    """Places of one term: `[start, end)` of the normal form of a turn of the batch, in order of turn and start."""
+
+    turn: _Array
+    start: _Array
+    end: _Array
+
+    def __len__(self) -> int:
+        return len(self.turn)
+
+
+NOTHING = Found(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+class Finder:
+    """Finds a fixed set of terms. Building it costs; finding is linear in the text (times the patterns at worst)."""
+
+    def __init__(self, terms: Iterable[Term]) -> None:
+        wanted = dict.fromkeys(terms)
+        self._words: dict[str, list[Term]] = {}
+        for term in wanted:
+            if term.kind == "word":
+                self._words.setdefault(normal_text(term.text), []).append(term)
+        self._patterns = [_Pattern(term) for term in wanted if term.kind in ("pattern", "entity")]
+        self._fuzzy = NearlyMatcher([term for term in wanted if term.kind == "fuzzy"])
+        self._sentences = SentenceMatcher([term for term in wanted if term.kind == "similar"])
+        self._any_similar = any(term.kind == "similar" for term in wanted)
+        needed = [text for pattern in self._patterns for texts in pattern.atoms for text in texts] + self._fuzzy.pieces
+        self._texts = list(dict.fromkeys([*self._words, *needed]))
+        self._number = {text: i for i, text in enumerate(self._texts)}
+        self._literals = _Literals(self._texts)
+        self._sounds = _Sounds([term for term in wanted if term.kind == "sound"])
+
+    def find(self, folded: Folded) -> dict[Term, Found]:
+        """What is found of each term; terms that are not found are left out."""
+        which, place, end = self._literals.find(folded.codes)
+        turn = folded.turn_of(place)
+        inside = end <= folded.first[turn + 1]
+        which, place, end, turn = which[inside], place[inside], end[inside], turn[inside]
+        order = np.lexsort((place, which))
+        which, place, end, turn = which[order], place[order], end[order], turn[order]
+        bounds = np.searchsorted(which, np.arange(len(self._texts) + 1))
+        whole = _whole(folded, place, end, turn)
+        result: dict[Term, Found] = {}
+        at = folded.first[turn]
+        for text, owners in self._words.items():
+            i = self._number[text]
+            chosen = slice(bounds[i], bounds[i + 1])
+            if bounds[i] < bounds[i + 1] and whole[chosen].any():
+                kept = whole[chosen]
+                found = Found(turn[chosen][kept], (place - at)[chosen][kept], (end - at)[chosen][kept])
+                result.update((term, found) for term in owners)
+
+        def holding(texts: Iterable[str]) -> _Array:
+            """Turns that hold one of these."""
+            numbers = [self._number[text] for text in texts]
+            pieces = [turn[bounds[i] : bounds[i + 1]] for i in numbers]
+            return np.unique(np.concatenate(pieces)) if pieces else np.zeros(0, np.int64)
+
+        for pattern in self._patterns:
+            _put(result, pattern.term, pattern.find(folded, holding))
+        for term, places in self._sounds.find(folded):
+            _put(result, term, places)
+        for term, places in self._nearly(folded, holding):
+            _put(result, term, places)
+        return result
+
+    def _nearly(self, folded: Folded, holding: Any) -> list[tuple[Term, Found]]:
+        listed: dict[Term, list[tuple[int, int, int]]] = {}
+        if self._fuzzy.pieces:
+            some = _Some(folded, holding(self._fuzzy.pieces))
+            text = some.text
+            for term, start, end in self._fuzzy.find(text, whole_in):
+                listed.setdefault(term, []).append(some.place(start, end))
+        if self._any_similar and len(folded.first) > 1:
+            some = _Some(folded, np.arange(len(folded.first) - 1))
+            for term, start, end in self._sentences.find(some.text, some.first.tolist()):
+                listed.setdefault(term, []).append(some.place(start, end))
+        return [(term, _found(places)) for term, places in listed.items()]
+
+
+def _put(result: dict[Term, Found], term: Term, found: Found) -> None:
+    if len(found):
+        result[term] = found
+
+
+def _found(places: Sequence[tuple[int, int, int]]) -> Found:
+    if not places:
+        return NOTHING
+    turn, start, end = np.array(sorted(places), np.int64).T
+    return Found(turn, start, end)
+
+
+def _whole(folded: Folded, place: _Array, end: _Array, turn: _Array) -> _Array:
+    """Which places cut no number and no spelled word in two: 4小时 is not in 24小时, «rude» is not in «intruder»."""
+    if not len(place):
+        return np.zeros(0, bool)
+    codes = folded.codes
+    last = len(codes) - 1
+    left = (place > folded.first[turn]) & _joined(codes[np.maximum(place - 1, 0)], codes[place])
+    right = (end < folded.first[turn + 1]) & _joined(codes[end - 1], codes[np.minimum(end, last)])
+    return ~(left | right)
+
+
+def _joined(left: _Array, right: _Array) -> _Array:
+    a, b = TABLES.kind_of(left), TABLES.kind_of(right)
+    same = (a == b) & ((a == DIGIT) | (a == LETTER))
+    dotted = ((a == SEPARATOR) & (left == ord(".")) & (b == DIGIT)) | ((a == DIGIT) & (b == SEPARATOR) & (right == ord(".")))
+    return same | dotted
+
+
+def whole_in(text: str, start: int, end: int) -> bool:
+    """The same of one place of a text."""
+    if start > 0 and _joined_chars(text[start - 1], text[start]):
+        return False
+    return end >= len(text) or not _joined_chars(text[end - 1], text[end])
+
+
+def _joined_chars(left: str, right: str) -> bool:
+    kinds = kind(left) + kind(right)
+    return kinds in ("dd", "ll") or (kinds == "sd" and left == ".") or (kinds == "ds" and right == ".")
+
+
+class _Some:
+    """The normal forms of some turns as one text with a line feed between them, which no normal form holds."""
+
+    def __init__(self, folded: Folded, turns: _Array) -> None:
+        self.turns = turns
+        starts, sizes = folded.first[turns], folded.first[turns + 1] - folded.first[turns]
+        self.first = np.concatenate(([0], np.cumsum(sizes + 1)[:-1])) if len(turns) else np.zeros(0, np.int64)
+        codes = np.full(int(sizes.sum()) + max(len(turns) - 1, 0), _NEWLINE, np.uint32)
+        codes[ranges(self.first, sizes)] = folded.codes[ranges(starts, sizes)]
+        self.codes = codes
+
+    @property
+    def text(self) -> str:
+        return text_of(self.codes)
+
+    def place(self, start: int, end: int) -> tuple[int, int, int]:
+        """Turn of the batch, and where in it."""
+        i = int(np.searchsorted(self.first, start, side="right")) - 1
+        return int(self.turns[i]), start - int(self.first[i]), end - int(self.first[i])
+
+
+class _Pattern:
+    """A pattern or an entity: RE2 over the turns that can hold it."""
+
+    def __init__(self, term: Term) -> None:
+        self.term = term
+        entity = ENTITIES[term.text] if term.kind == "entity" else None
+        text = entity.pattern if entity else term.text
+        self._check = entity.check if entity else None
+        self._whole = entity is not None
+        self._compiled = compile_pattern(text)
+        self.atoms = atoms(simplify(text))
+
+    def find(self, folded: Folded, holding: Any) -> Found:
+        turns = None
+        for texts in self.atoms:
+            here = holding(texts)
+            turns = here if turns is None else np.intersect1d(turns, here, assume_unique=True)
+            if not len(turns):
+                return NOTHING
+        if turns is None:
+            turns = np.arange(len(folded.first) - 1)
+        some = _Some(folded, turns)
+        data = some.text.encode("utf-8", "surrogatepass")
+        listed = [m.span() for m in self._compiled.finditer(data)]
+        if not listed:
+            return NOTHING
+        spans = np.array(listed, np.int64)
+        spans = spans[spans[:, 1] > spans[:, 0]]
+        chars = np.concatenate(([0], np.cumsum((np.frombuffer(data, np.uint8) & 0xC0) != 0x80)))
+        start, end = chars[spans[:, 0]], chars[spans[:, 1]]
+        if self._check is not None:
+            start, end = self._parts(some.text, start.tolist(), end.tolist())
+        at = np.searchsorted(some.first, start, side="right") - 1
+        turn, low = turns[at], some.first[at]
+        found = Found(turn, start - low, end - low)
+        if not self._whole:
+            return found
+        place = folded.first[turn]
+        kept = _whole(folded, place + found.start, place + found.end, turn)
+        return Found(turn[kept], found.start[kept], found.end[kept])
+
+    def _parts(self, text: str, starts: list[int], ends: list[int]) -> tuple[_Array, _Array]:
+        """Where in what an entity's pattern found the entities are."""
+        assert self._check is not None
+        found = [
+            (start + first, start + last)
+            for start, end in zip(starts, ends, strict=True)
+            for first, last in parts(text[start:end], self._check)
+        ]
+        return tuple(np.array(found, np.int64).reshape(-1, 2).T)
+
+
+class _Literals:
+    """Finds texts: every place of each, those that overlap too."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._automaton: Any = None
+        self._ones = np.zeros(0, np.int64)
+        longer = [i for i, text in enumerate(texts) if len(text) > 1]
+        pairs: dict[str, list[int]] = {}
+        for i in longer:
+            pairs.setdefault(texts[i][:2], []).append(i)
+        if len(longer) > MOST_WORDS or max(map(len, pairs.values()), default=0) > MOST_ALIKE:
+            import ahocorasick_rs
+
+            self._automaton = ahocorasick_rs.AhoCorasick(list(texts), matchkind=ahocorasick_rs.MatchKind.Standard)
+            return
+        self._table = np.zeros(_CODES, np.uint32)
+        self._single = np.full(_CODES, -1, np.int32) if len(longer) < len(texts) else None
+        for i, text in enumerate(texts):
+            if len(text) == 1:
+                self._table[ord(text)] |= 1 << 16
+                assert self._single is not None
+                self._single[ord(text)] = i
+        for pair in pairs:
+            bit = 1 << (ord(pair[1]) * 0x9E3779B1 >> 13) % 8
+            self._table[ord(pair[0])] |= bit
+            self._table[ord(pair[1])] |= bit << 8
+        keys = np.array([_key(pair) for pair in pairs], np.uint64)
+        order = np.argsort(keys)
+        self._keys = keys[order]
+        groups = list(pairs.values())
+        self._groups = np.array([i for k in order.tolist() for i in groups[k]], np.int64)
+        sizes = np.array([len(groups[k]) for k in order.tolist()], np.int64)
+        self._sizes, self._from = sizes, np.cumsum(sizes) - sizes
+        self._lengths = np.array([len(text) for text in texts], np.int64)
+        self._chars = np.zeros((len(texts), max(map(len, texts), default=0)), np.uint32)
+        for i, text in enumerate(texts):
+            self._chars[i, : len(text)] = codes_of(text)
+        self._build_pairs()
+
+    def _build_pairs(self) -> None:
+        """A small table of pairs where it is small enough to be one: first and second characters numbered."""
+        firsts = np.unique((self._keys >> np.uint64(32)).astype(np.int64))
+        seconds = np.unique((self._keys & np.uint64(0xFFFFFFFF)).astype(np.int64))
+        self._first_of = np.zeros(_CODES, np.uint16)
+        self._second_of = np.zeros(_CODES, np.uint16)
+        self._first_of[firsts] = np.arange(1, len(firsts) + 1)
+        self._second_of[seconds] = np.arange(1, len(seconds) + 1)
+        self._width = len(seconds) + 1
+        self._pairs = np.full((len(firsts) + 1) * self._width, -1, np.int32) if len(firsts) * len(seconds) < 1 << 23 else None
+        if self._pairs is not None:
+            a = self._first_of[(self._keys >> np.uint64(32)).astype(np.int64)].astype(np.int64)
+            b = self._second_of[(self._keys & np.uint64(0xFFFFFFFF)).astype(np.int64)]
+            self._pairs[a * self._width + b] = np.arange(len(self._keys))
+
+    def find(self, codes: _Array) -> tuple[_Array, _Array, _Array]:
+        """(number of the text, start, end) of every place, in no order."""
+        empty = np.zeros(0, np.int64)
+        if not len(codes) or not self._texts:
+            return empty, empty, empty
+        if self._automaton is not None:
+            listed = self._automaton.find_matches_as_indexes(text_of(codes), overlapping=True)
+            which, start, end = np.array(listed, np.int64).reshape(-1, 3).T
+            return which, start, end
+        marks = self._table[codes]
+        found: list[tuple[_Array, _Array]] = []
+        if self._single is not None:
+            here = np.flatnonzero(marks & 1 << 16)
+            found.append((self._single[codes[here]].astype(np.int64), here))
+        seconds = (marks[1:] >> 8).astype(np.uint8)
+        here = np.flatnonzero(marks[:-1].astype(np.uint8) & seconds)
+        for at in range(0, len(here), _STEP):
+            found.extend(self._longer(codes, here[at : at + _STEP]))
+        if not found:
+            return empty, empty, empty
+        which, start = (np.concatenate(column) for column in zip(*found, strict=True))
+        return which, start, start + self._lengths[which]
+
+    def _longer(self, codes: _Array, here: _Array) -> list[tuple[_Array, _Array]]:
+        pair = self._pair(codes[here], codes[here + 1])
+        here, pair = here[pair >= 0], pair[pair >= 0]
+        sizes = self._sizes[pair]
+        which = self._groups[ranges(self._from[pair], sizes)]
+        place = np.repeat(here, sizes)
+        fits = place + self._lengths[which] <= len(codes)
+        which, place = which[fits], place[fits]
+        found = []
+        for offset in range(2, self._chars.shape[1] + 1):
+            done = self._lengths[which] == offset
+            if done.any():
+                found.append((which[done], place[done]))
+                which, place = which[~done], place[~done]
+            if not len(which):
+                break
+            same = self._chars[which, offset] == codes[place + offset]
+            which, place = which[same], place[same]
+        return found
+
+    def _pair(self, first: _Array, second: _Array) -> _Array:
+        """The number of the pair of characters, -1 where no word begins so."""
+        if self._pairs is not None:
+            at = self._first_of[first].astype(np.int64) * self._width + self._second_of[second]
+            known = (self._first_of[first] > 0) & (self._second_of[second] > 0)
+            return np.where(known, self._pairs[at], -1)
+        key = first.astype(np.uint64) << np.uint64(32) | second
+        at = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
+        return np.where(self._keys[at] == key, at, -1)
+
+
+def _key(pair: str) -> int:
+    return ord(pair[0]) << 32 | ord(pair[1])
+
+
+class _Sounds:
+    """Finds words of the same toneless syllables, overlapping places included."""
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        self._terms: list[tuple[Term, list[int]]] = []
+        numbers: dict[frozenset[str], int] = {}
+        for term in terms:
+            heard = [sounds_like(char, term.tolerate) for char in normal_text(term.text)]
+            self._terms.append((term, [numbers.setdefault(chars, len(numbers)) for chars in heard]))
+        chars = sorted(set().union(*numbers)) if numbers else []
+        self._char = np.zeros(_CODES, np.uint16)
+        self._char[[ord(c) for c in chars]] = np.arange(1, len(chars) + 1)
+        place = {char: i for i, char in enumerate(chars, 1)}
+        self._heard = np.zeros((len(numbers), len(chars) + 1), bool)
+        for listed, i in numbers.items():
+            self._heard[i, [place[char] for char in listed]] = True
+        self._first = np.zeros(len(chars) + 1, np.uint64)
+        self._second = np.zeros(len(chars) + 1, np.uint64)
+        for n, (_, sets) in enumerate(self._terms):
+            bit = np.uint64(1 << n % 64)
+            self._first[self._heard[sets[0]]] |= bit
+            self._second[self._heard[sets[1]]] |= bit
+
+    def find(self, folded: Folded) -> Iterable[tuple[Term, Found]]:
+        if not self._terms or len(folded.codes) < 2:
+            return
+        chars = self._char[folded.codes]
+        both = self._first[chars[:-1]] & self._second[chars[1:]]
+        here = np.flatnonzero(both)
+        both = both[here]
+        by_bit = [here[(both & np.uint64(1 << bit)) != 0] for bit in range(min(64, len(self._terms)))]
+        for n, (term, sets) in enumerate(self._terms):
+            places = by_bit[n % 64]
+            places = places[places + len(sets) <= len(chars)]
+            for offset, number in enumerate(sets):
+                places = places[self._heard[number][chars[places + offset]]]
+                if not len(places):
+                    break
+            if len(places):
+                yield term, self._turns(folded, places, places + len(sets))
+
+    def _turns(self, folded: Folded, place: _Array, end: _Array) -> Found:
+        turn = folded.turn_of(place)
+        kept = end <= folded.first[turn + 1]
+        kept[kept] &= _whole(folded, place[kept], end[kept], turn[kept])
+        at = folded.first[turn]
+        return Found(turn[kept], (place - at)[kept], (end - at)[kept])
+
+
+__all__ = ["CHINESE", "Finder", "Found", "whole_in"]

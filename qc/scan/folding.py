@@ -1,0 +1,356 @@
+"""The normal form of many turns at once: what `qc.text.normal` says, a batch in columns instead of a character at a time.
+
+Every character's folding and kind is asked of `qc.text.normal` once and kept in a table; numerals are asked of
+`qc.text.numerals` once for each different phrase. So this file holds no policy of its own, and `tests/scan` holds the
+two against each other. Positions are indices into the whole batch; `Folded.original` leads back to a turn's characters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from qc.text.normal import Normal, _fold, kind, normal
+from qc.text.numerals import ALPHABET, DIGITS, replacements
+
+CHINESE, LETTER, DIGIT, SEPARATOR, ODD = 1, 2, 3, 4, 5
+"""Kinds of a folded character; ODD: folds to none or to several, so its turn goes through `normal` itself."""
+
+_KIND, _PHRASE, _NUMERAL, _READ_OUT, _START = 7, 8, 16, 32, 64
+_KINDS = {"c": CHINESE, "l": LETTER, "d": DIGIT, "s": SEPARATOR}
+_NUMERALS = frozenset("0123456789零〇一二三四五六七八九十百千万亿两幺")
+_SPOKEN = frozenset("零〇一二三四五六七八九幺")
+_SINGLE = {ord("'"): "ll", 0x2019: "ll", ord("`"): "ll", ord("."): "dd", ord(":"): "dd", ord(","): "dd"}
+_CODES = 0x110000
+_BITS = 21
+_MEMO = 100_000
+
+_Array = Any
+
+
+class _Tables:
+    """What is known of characters so far: low 21 bits the folded character, from bit 24 on its kind and marks; 0 unknown."""
+
+    def __init__(self) -> None:
+        self.packed = np.zeros(_CODES, np.uint32)
+        self.kinds = np.zeros(_CODES, np.uint8)
+        self.digits = np.zeros(_CODES, np.uint32)
+        for char, digit in DIGITS.items():
+            self.digits[ord(char)] = ord(digit)
+        self.phrases: dict[str, list[tuple[int, int, str]]] = {}
+
+    def look_up(self, codes: _Array) -> _Array:
+        packed = self.packed[codes]
+        if not packed.all():
+            for code in np.unique(codes[packed == 0]).tolist():
+                self.packed[code] = _describe(chr(code))
+            packed = self.packed[codes]
+        return packed
+
+    def kind_of(self, codes: _Array) -> _Array:
+        """Kinds of characters of a normal form."""
+        found = self.kinds[codes]
+        if not found.all():
+            for code in np.unique(codes[found == 0]).tolist():
+                self.kinds[code] = _KINDS[kind(chr(code))]
+            found = self.kinds[codes]
+        return found
+
+    def numbers(self, phrase: str) -> list[tuple[int, int, str]]:
+        """What `replacements` makes of a phrase between characters that it does not look at."""
+        found = self.phrases.get(phrase)
+        if found is None:
+            if len(self.phrases) > _MEMO:
+                self.phrases.clear()
+            found = replacements(phrase)
+            if len(phrase) < 40:
+                self.phrases[phrase] = found
+        return found
+
+
+def _describe(char: str) -> int:
+    folded = _fold(char)
+    if len(folded) != 1:
+        unheard = bool(folded) and all(kind(c) == "s" for c in folded)  # … is ..., a gap whatever it is made of
+        return (SEPARATOR if unheard else ODD) << 24
+    marks = _KINDS[kind(folded)]
+    if folded in ALPHABET:
+        marks |= _PHRASE
+    if folded in _NUMERALS:
+        marks |= _NUMERAL
+    if folded in _SPOKEN:
+        marks |= _READ_OUT
+    return marks << 24 | ord(folded)
+
+
+TABLES = _Tables()
+
+
+@dataclass
+class Folded:
+    """Normal forms of a batch's turns, one after the other.
+
+    `codes` uint32 [characters]: code points; turn i has `[first[i], first[i + 1])`. `source` uint32: the code points of
+    the original texts, turn i from `source_first[i]` on.
+    """
+
+    codes: _Array
+    first: _Array
+    source: _Array
+    source_first: _Array
+    kept: _Array
+    """int64 [source]: characters of the normal form up to and with each character of the source."""
+
+    joined: tuple[_Array, _Array]
+    """Stretches of the source (start, end), in order, each of which became one thing: 二十四 became 24."""
+
+    odd: dict[int, Normal] = field(default_factory=dict)
+    """Turns that went through `normal`."""
+
+    shift: _Array | None = None
+    """Where there are odd turns: what to take off a turn's place in `codes` to get its place by `kept`."""
+
+    def turn_of(self, places: _Array) -> _Array:
+        """The turn of each place in `codes`."""
+        return np.searchsorted(self.first, places, side="right") - 1
+
+    def text(self, turn: int) -> str:
+        """The normal form of a turn."""
+        return text_of(self.codes[self.first[turn] : self.first[turn + 1]])
+
+    def original(self, turns: _Array, starts: _Array, ends: _Array) -> tuple[_Array, _Array]:
+        """Characters of each turn's original text that its normal form's `[start, end)` came from."""
+        at = self.first[turns]
+        if self.shift is not None:
+            at = at - self.shift[turns]
+        first = self._sources(at + starts)[0] - self.source_first[turns]
+        last = self._sources(at + ends - 1)[1] - self.source_first[turns]
+        if self.odd:
+            for i in np.flatnonzero(np.isin(turns, list(self.odd))).tolist():
+                first[i], last[i] = self.odd[int(turns[i])].original(int(starts[i]), int(ends[i]))
+        return first, last
+
+    def _sources(self, places: _Array) -> tuple[_Array, _Array]:
+        at = np.searchsorted(self.kept, places, side="right")
+        start: _Array = at
+        end: _Array = at + 1
+        low, high = self.joined
+        if len(low):
+            which = np.searchsorted(low, at, side="right") - 1
+            inside = (which >= 0) & (at < high[which])
+            start, end = np.where(inside, low[which], at), np.where(inside, high[which], end)
+        return start, end
+
+
+def text_of(codes: _Array) -> str:
+    """Code points as text."""
+    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def codes_of(text: str) -> _Array:
+    """Text as code points, uint32."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def normal_forms(texts: list[str]) -> Folded:
+    """Texts that are normal forms already."""
+    codes = codes_of("".join(texts))
+    first = np.concatenate(([0], np.cumsum([len(text) for text in texts], dtype=np.int64)))
+    none = np.zeros(0, np.int64)
+    return Folded(codes, first, codes, first, np.arange(1, len(codes) + 1), (none, none))
+
+
+def fold(source: _Array, source_first: _Array) -> Folded:
+    """The normal form of every turn. `source` uint32: all texts, one after the other; `source_first` int64 [turns + 1]."""
+    packed = TABLES.look_up(source)
+    codes = packed & 0x1FFFFF
+    marks = (packed >> 24).astype(np.uint8)
+    starts = source_first[:-1]
+    marks[starts[starts < len(marks)]] |= _START
+    odd = np.unique(np.searchsorted(source_first, np.flatnonzero((marks & _KIND) == ODD), side="right") - 1)
+    work = _Work(codes, marks, source_first)
+    work.numbers()
+    work.separators()
+    kept = np.cumsum(work.counts, dtype=np.int64)
+    out = np.repeat(codes, work.counts) if work.longer else codes[work.counts.view(bool)]
+    for last, extra in work.longer:
+        at = int(kept[last]) - len(extra)
+        out[at : at + len(extra)] = codes_of(extra)
+    first = np.concatenate(([0], kept))[source_first]
+    low = np.concatenate([*work.low, np.zeros(0, np.int64)])
+    high = np.concatenate([*work.high, np.zeros(0, np.int64)])
+    order = np.argsort(low, kind="stable")
+    folded = Folded(out, first, source, source_first, kept, (low[order], high[order]))
+    return _with_odd(folded, odd.tolist()) if len(odd) else folded
+
+
+def _with_odd(folded: Folded, turns: list[int]) -> Folded:
+    """The same with some turns replaced by what `normal` says."""
+    pieces: list[_Array] = []
+    sizes = np.diff(folded.first)
+    done = 0
+    for turn in turns:
+        text = text_of(folded.source[folded.source_first[turn] : folded.source_first[turn + 1]])
+        folded.odd[turn] = normal(text)
+        codes = codes_of(folded.odd[turn].text)
+        pieces += [folded.codes[done : folded.first[turn]], codes]
+        done = folded.first[turn + 1]
+        sizes[turn] = len(codes)
+    first = np.concatenate(([0], np.cumsum(sizes)))
+    folded.shift = (first - folded.first)[:-1]
+    folded.codes = np.concatenate([*pieces, folded.codes[done:]])
+    folded.first = first
+    return folded
+
+
+class _Work:
+    """Changes codes in place and counts what stays of each character: 0 nothing, 1 it, more where a number got longer."""
+
+    def __init__(self, codes: _Array, marks: _Array, first: _Array) -> None:
+        self.codes, self.marks, self.first = codes, marks, first
+        self.counts = np.ones(len(codes), np.uint8)
+        self.longer: list[tuple[int, str]] = []
+        self.low: list[_Array] = []
+        self.high: list[_Array] = []
+
+    # -- numerals -----------------------------------------------------------------------------------------------
+
+    def numbers(self) -> None:
+        places = np.flatnonzero(self.marks & _PHRASE)
+        if not len(places):
+            return
+        marks = self.marks[places]
+        begins = np.flatnonzero(np.concatenate(([True], (np.diff(places) != 1) | ((marks[1:] & _START) != 0))))
+        numerals = np.bitwise_or.reduceat(marks, begins) & _NUMERAL
+        spoken = np.bitwise_and.reduceat(marks, begins) & _READ_OUT
+        starts = places[begins]
+        sizes = np.diff(np.concatenate((begins, [len(places)])))
+        said = (numerals != 0) & (spoken == 0)
+        self._read_out(starts[spoken != 0], sizes[spoken != 0])
+        short = said & (sizes <= 3)
+        self._short(starts[short], sizes[short])
+        self._long(starts[said & (sizes > 3)], sizes[said & (sizes > 3)])
+
+    def _read_out(self, starts: _Array, sizes: _Array) -> None:
+        """Digits read out and nothing else: one by one, but 一一 alone is a word, and so is one alone."""
+        ones = (sizes == 2) & (self.codes[starts] == ord("一"))
+        ones &= self.codes[np.minimum(starts + 1, len(self.codes) - 1)] == ord("一")
+        chosen = (sizes >= 2) & ~ones
+        places = ranges(starts[chosen], sizes[chosen])
+        self.codes[places] = TABLES.digits[self.codes[places]]
+        self.marks[places] = self.marks[places] & ~np.uint8(_KIND) | DIGIT
+
+    def _short(self, starts: _Array, sizes: _Array) -> None:
+        """Phrases of up to three characters: each different one is looked at once."""
+        if not len(starts):
+            return
+        key = self.codes[starts].astype(np.uint64)
+        for offset in (1, 2):
+            more = np.where(sizes > offset, self.codes[np.minimum(starts + offset, len(self.codes) - 1)], 0)
+            key |= more.astype(np.uint64) << np.uint64(_BITS * offset)
+        different, which = np.unique(key, return_inverse=True)
+        order = np.argsort(which, kind="stable")
+        ends = np.cumsum(np.bincount(which, minlength=len(different)))
+        for i, value in enumerate(different.tolist()):
+            phrase = "".join(chr(value >> _BITS * k & 0x1FFFFF) for k in range(3)).rstrip("\0")
+            edits = TABLES.numbers(phrase)
+            if edits:
+                here = starts[order[ends[i - 1] if i else 0 : ends[i]]]
+                for a, b, new in edits:
+                    self._change(here + a, b - a, new)
+
+    def _long(self, starts: _Array, sizes: _Array) -> None:
+        if not len(starts):
+            return
+        text = text_of(self.codes[ranges(starts, sizes)])
+        at = 0
+        for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+            for a, b, new in TABLES.numbers(text[at : at + size]):
+                self._change(np.array([start + a]), b - a, new)
+            at += size
+
+    def _change(self, starts: _Array, size: int, new: str) -> None:
+        """Characters [start, start + size) become `new`."""
+        for offset, char in enumerate(new[:size]):
+            self.codes[starts + offset] = ord(char)
+        for offset in range(size):
+            here = starts + offset
+            self.marks[here] = self.marks[here] & ~np.uint8(_KIND) | DIGIT
+        last = starts + size - 1
+        if new[-1] == "%":
+            self.marks[last] = self.marks[last] & ~np.uint8(_KIND) | CHINESE
+        for offset in range(len(new), size):
+            self.counts[starts + offset] = 0
+        if len(new) > size:
+            self.counts[last] = 1 + len(new) - size
+            self.longer.extend((place, new[size:]) for place in last.tolist())
+        if size > 1:
+            self.low.append(starts)
+            self.high.append(starts + size)
+
+    # -- separators ---------------------------------------------------------------------------------------------
+
+    def separators(self) -> None:
+        """Gone, but between two letters or digits a space (or what `qc.text.normal` keeps of it)."""
+        kinds = self.marks & _KIND
+        places = np.flatnonzero(kinds == SEPARATOR)
+        if not len(places):
+            return
+        self.counts[places] = 0
+        begin = np.concatenate(([True], (np.diff(places) != 1) | ((self.marks[places[1:]] & _START) != 0)))
+        start = places[begin]
+        end = places[np.concatenate((begin[1:], [True]))]
+        inner = ((self.marks[start] & _START) == 0) & (start > 0) & (end + 1 < len(kinds))
+        start, end = start[inner], end[inner]
+        before, after = kinds[start - 1], kinds[end + 1]
+        spelled = (before >= LETTER) & (before <= DIGIT) & (after >= LETTER) & (after <= DIGIT)
+        spelled &= (self.marks[end + 1] & _START) == 0
+        start, end, before, after = start[spelled], end[spelled], before[spelled], after[spelled]
+        single = np.where(start == end, self.codes[start], 0)
+        self.counts[start] = 1
+        self.codes[start] = ord(" ")
+        for sign, kinds_said in _SINGLE.items():
+            wanted = LETTER if kinds_said == "ll" else DIGIT
+            here = start[(single == sign) & (before == wanted) & (after == wanted)]
+            if len(here):
+                self._single(chr(sign), here)
+        wide = end > start
+        self.low.append(start[wide])
+        self.high.append(end[wide] + 1)
+
+    def _single(self, sign: str, places: _Array) -> None:
+        if sign == ".":
+            self.codes[places] = ord(".")
+        elif sign == ":":
+            self.codes[places] = ord("点")
+        elif sign == ",":
+            extra = dict(self.longer)
+            gone = [place for place in places.tolist() if self._thousands(place, extra)]
+            self.counts[gone] = 0
+        else:
+            self.counts[places] = 0
+
+    def _thousands(self, comma: int, extra: dict[int, str]) -> bool:
+        """Three digits and not four come after it, in what the numerals made of the text."""
+        after = ""
+        place = comma + 1
+        end = int(self.first[np.searchsorted(self.first, comma, side="right")])
+        while place < end and len(after) < 4:
+            count = int(self.counts[place])
+            separator = (int(self.marks[place]) & _KIND) == SEPARATOR
+            if count or separator:
+                after += chr(int(self.codes[place])) + (extra.get(place, "") if count > 1 else "")
+            place += 1
+        after = after[:4]
+        return len(after) >= 3 and after[:3].isdigit() and not after[3:].isdigit()
+
+
+def ranges(starts: _Array, sizes: _Array) -> _Array:
+    """All numbers of the ranges [start, start + size), one range after the other."""
+    total = int(sizes.sum())
+    if not total:
+        return np.zeros(0, np.int64)
+    ends = np.cumsum(sizes)
+    return np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
