@@ -19,6 +19,7 @@ from qc.cli import console
 from qc.cli.demo import demo
 from qc.cli.doctor import doctor
 from qc.cli.import_ import import_
+from qc.cli.listen import listen
 from qc.cli.report import report
 from qc.cli.rules import rules_app
 from qc.cli.run import run
@@ -50,6 +51,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "scan": scan,
     "score": score,
     "report": report,
+    "listen": listen,
     "search": search,
     "doctor": doctor,
 }

@@ -21,10 +21,11 @@ _ODD = f"^ *[=+@\uff1d\uff0b\uff0d\uff20-]|[^{PLAIN}]"
 
 def csv_files(data: ReportData, *, masked: bool = False) -> dict[str, bytes]:
     """File name → bytes. With `masked`, personal data is masked."""
-    return {f"{name}.csv": _csv(flat(name, data, masked=masked)) for name in CSV_SHEETS}
+    return {f"{name}.csv": csv_bytes(flat(name, data, masked=masked)) for name in CSV_SHEETS}
 
 
-def _csv(frame: pl.DataFrame) -> bytes:
+def csv_bytes(frame: pl.DataFrame) -> bytes:
+    """A frame as the bytes of a CSV file, every text harmless in a spreadsheet."""
     texts = [spelled(frame[c], _ODD, _text) for c, kind in frame.schema.items() if kind == pl.String]
     figures = [pl.col(c).round(6) for c, kind in frame.schema.items() if kind == pl.Float64]
     out = io.BytesIO()

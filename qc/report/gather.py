@@ -18,22 +18,24 @@ from qc.report.model import Call, Finding, MadeWith, Recording, ReportData, Repo
 from qc.text.redact import quote, redact, redact_turns
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from qc.store import Store
 
 _Row = Mapping[str, Any]
 
 
-def gather(store: Store, options: ReportOptions) -> ReportData:
-    """Everything a report says, from a store.
+def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) -> ReportData:
+    """Everything a report says, from a store. `only`: ids of the calls to tell one by one, in place of the usual choice.
 
     Raises UsageError when the store is empty, holds several packs and none was chosen, or was not scored since it was scanned.
     """
-    pack_id = _choose_pack(store, options.pack)
+    pack_id = choose_pack(store, options.pack)
     columns = read_columns(store, pack_id)
     summaries = _rows(store, "summaries", pack_id)
     packs = {digest: read_stored(store, digest) for digest in columns.packs}
     latest = max(packs.values(), key=lambda p: (_version_key(p.version), p.sha256), default=None)
-    told = chosen(columns, options.tell_at_most, options.calls_per_agent)
+    told = chosen(columns, options.tell_at_most, options.calls_per_agent) if only is None else only
     rows = rows_by_id(columns.calls, told)
     found: dict[str, list[_Row]] = {}
     for row in rows_by_id(columns.findings, told):
@@ -65,7 +67,8 @@ def _rows(store: Store, table: str, pack_id: str | None) -> list[dict[str, Any]]
     return [r for r in store.read(table).to_pylist() if r["pack_id"] == pack_id] if pack_id is not None else []
 
 
-def _choose_pack(store: Store, wanted: str | None) -> str | None:
+def choose_pack(store: Store, wanted: str | None) -> str | None:
+    """The pack to report on: the one asked for, or the only one; None where nothing was scanned."""
     if not store.tables():
         raise UsageError("the store is empty", where=str(store.path), hint="run qc run FOLDER --rules PACK first")
     known = sorted(set(store.read("findings", ["pack_id"])["pack_id"].to_pylist()))

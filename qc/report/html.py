@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from qc.report.excerpt import whole
 from qc.report.gather import Spoken
 from qc.report.model import Call, Finding, ReportData, ReportOptions, Sound
 from qc.report.safe import safe_name, short, visible
+from qc.report.sampling import Drawn
 from qc.report.sheets import rules_by_hits
 from qc.report.timeline import SILENCE_MS, timeline
 from qc.report.words import Words, clock, figure, percent, span, when
@@ -87,7 +88,7 @@ def write_pages(pages: Pages, write: Callable[[str, bytes], None]) -> int:
         for lang in langs:
             write(f"{lang}/{call_href(said.call_id)}", _call(pages, lang, with_page[said.call_id], said).encode())
             made += 1
-    write("index.html", _root(pages).encode())
+    write("index.html", root_page(pages).encode())
     return made + 1
 
 
@@ -227,6 +228,11 @@ def _rule(pages: Pages, lang: str, rule: Rule, found: list[tuple[Call, Finding]]
     )
 
 
+def listen_page(pages: Pages, lang: str, drawn: Sequence[tuple[Drawn, Call]], seed: int) -> str:
+    """The listen list in one language."""
+    return _render("listen.html", pages, lang, here="index.html", drawn=drawn, seed=seed, sounds=pages.sounds, linked=False)
+
+
 def _spoken_only(case: Any) -> bool:
     return all(line.what in ("agent", "customer", "system", "unknown") for line in case.lines)
 
@@ -329,15 +335,16 @@ def _render(template: str, pages: Pages, lang: str, *, here: str, depth: int = 1
             other={"t": Words(others[0]), "href": "../" * depth + f"{others[0]}/{here}"} if others else None,
             dimension=lambda d: titles.get(d, d),
             paged=pages.paged,
+            **{"linked": True, **values},
             css=style.markup,
             js=script.markup,
             csp=_policy(style, script, "media-src 'self' file: data:"),
-            **values,
         )
     )
 
 
-def _root(pages: Pages) -> str:
+def root_page(pages: Pages) -> str:
+    """The page that opens the reader's language."""
     style, script = _asset("report.css"), _asset("root.js")
     return (
         _environment()

@@ -95,5 +95,3 @@ def draw_calls(calls: pl.DataFrame, plan: str, n: int, seed: int) -> list[Drawn]
     if plan not in PLANS:
         raise UsageError(f"there is no plan {plan!r}", where="--plan", hint=f"one of: {', '.join(PLANS)}")
     return PLANS[plan](calls, n, seed)
-
-

@@ -64,8 +64,8 @@ def _cut_each(data: ReportData, folder: Folder, words: Words, *, masked: bool) -
     calls = {c.call_id: c for c in data.calls if c.call_id in data.recordings}
     muted = {s.call_id: private(s.turns) for s in words(calls)} if masked else {}
     for call_id, recording in sorted(data.recordings.items()):
-        missing = _missing(recording)
-        yield call_id, Sound(None, missing) if missing else _clips(calls[call_id], recording, muted.get(call_id, ()), folder)
+        problem = missing(recording)
+        yield call_id, Sound(None, problem) if problem else _clips(calls[call_id], recording, muted.get(call_id, ()), folder)
 
 
 def _clips(call: Call, recording: Recording, muted: Sequence[Stretch], folder: Folder) -> Sound:
@@ -86,7 +86,8 @@ def _clips(call: Call, recording: Recording, muted: Sequence[Stretch], folder: F
     return Sound(None, "", tuple(sorted([*here, *made], key=lambda c: c.start_ms)))
 
 
-def _missing(recording: Recording) -> str:
+def missing(recording: Recording) -> str:
+    """Why a recording cannot be brought (`no_file`, `gone`), or nothing."""
     if not recording.path:
         return "no_file"
     return "" if Path(recording.path).is_file() else "gone"
@@ -94,11 +95,11 @@ def _missing(recording: Recording) -> str:
 
 def _each(data: ReportData, mode: str, folder: Folder) -> Iterator[tuple[str, Sound]]:
     for call_id, recording in sorted(data.recordings.items()):
-        missing = _missing(recording)
+        problem = missing(recording)
         if mode == "none":
             yield call_id, Sound(None, "none")
-        elif missing:
-            yield call_id, Sound(None, missing)
+        elif problem:
+            yield call_id, Sound(None, problem)
         elif mode == "link":
             yield call_id, _link(recording, Path(recording.path or ""), folder)
         else:

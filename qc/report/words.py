@@ -237,6 +237,24 @@ WORDS: dict[str, tuple[str, str]] = {
     "search_rows": ("筛选", "Filter"),
     "search_calls": ("筛选通话", "Filter calls"),
     "search_calls_hint": ("编号、坐席或规则", "Id, agent or rule"),
+    # -- the listen list
+    "listen": ("亲听清单", "Listen list"),
+    "listen_calls": ("{n} 通，随机种子 {seed}", "{n} calls, seed {seed}"),
+    "listen_random": (
+        "这些通话是按下面写明的概率随机抽取的，可以代表被抽的总体。",
+        "These calls were drawn at random with the chances told; they stand for the calls they were drawn from.",
+    ),
+    "listen_chosen": (
+        "标明概率的通话是随机抽取的；其余是挑出来的极端例子，不能代表平常的通话。",
+        "Calls with a chance were drawn at random; the others were picked for being extreme and do not stand for the usual call.",
+    ),
+    "plan_random": ("随机抽取", "drawn at random"),
+    "plan_stratified": ("按服务商分层随机抽取", "drawn at random by provider"),
+    "plan_costly": ("失分最多", "loses the most points"),
+    "plan_undecided": ("未定最多", "most undecided"),
+    "plan_best": ("得分最高", "among the best"),
+    "chance": ("抽中概率 {share}", "chance {share}"),
+    "clean_call": ("这通电话没有命中，也没有未定。", "No rule hit in this call, and none was undecided."),
     # -- failures
     "failures": ("没有得分的通话", "Calls without a score"),
     "failures_none": ("每一通电话都有得分。", "Every call has a score."),
