@@ -15,6 +15,7 @@ from qc.transcribe.engines import Engine, Heard, Window
 from qc.transcribe.options import TranscribeOptions, canonical
 from qc.transcribe.prepare import Cut, Ready, prepare
 from qc.transcribe.second import second_chance
+from qc.transcribe.speakers import agent_of
 from qc.transcribe.speech import detector_digest
 from qc.version import VERSION
 
@@ -65,8 +66,10 @@ def finish(
     call: Mapping[str, Any], ready: Ready, heard: Sequence[Heard], engine: Engine, options: TranscribeOptions
 ) -> dict[str, Any]:
     """The row of a call whose windows were heard: one answer for each window."""
-    roles, warnings = _roles(ready.lanes, agent_channel_of(call, options), options)
     said = [_judge(c, h, options) for c, h in zip(ready.cuts, heard, strict=True)]
+    roles, warnings = _roles(ready.lanes, agent_channel_of(call, options), options)
+    if ready.sureness:
+        roles, warnings = _roles_by_voice(said, ready.sureness)
     row = identity(call, Maker.of(engine), options)
     row |= {
         "status": "ok",
@@ -110,19 +113,46 @@ def agent_channel_of(call: Mapping[str, Any], options: TranscribeOptions) -> int
     return options.agent_channel if listed is None else int(listed)
 
 
-def _roles(channels: int, agent: int, options: TranscribeOptions) -> tuple[list[str], list[str]]:
+@dataclass(frozen=True)
+class _Roles:
+    """Who speaks: each channel's role, or each voice's on the one channel."""
+
+    of: tuple[str, ...]
+    by_voice: bool = False
+
+    def role(self, cut: Cut) -> str:
+        """The role of whoever speaks in a cut."""
+        if self.by_voice:
+            return "unknown" if cut.speaker is None else self.of[cut.speaker]
+        return self.of[cut.span.channel]
+
+    def lanes(self) -> list[tuple[int, str]]:
+        """(channel, role), one for each role of each channel."""
+        return [(0 if self.by_voice else n, role) for n, role in enumerate(self.of)]
+
+
+def _roles_by_voice(said: Sequence[_Said], sureness: float) -> tuple[_Roles, list[str]]:
+    """Roles of the two voices of a one-channel recording by what each says, and warnings; unknown where that is unsure."""
+    texts = [[one.text for one in said if one.cut.speaker == k and one.text and not one.flags] for k in (0, 1)]
+    agent, sure = agent_of(texts, sureness)
+    if agent is None:
+        return _Roles(("unknown",)), ["mono"]
+    return _Roles(tuple("agent" if k == agent else "customer" for k in (0, 1)), by_voice=True), ["mono", f"voices:{sure:.0%}"[:-1]]
+
+
+def _roles(channels: int, agent: int, options: TranscribeOptions) -> tuple[_Roles, list[str]]:
     """Each channel's role, and warnings. Two channels: agent and customer; one: `mono_role`; further ones: unknown."""
     if channels == 1:
-        return [options.mono_role], ["mono"]
+        return _Roles((options.mono_role,)), ["mono"]
     if agent >= channels:
-        return ["unknown"] * channels, ["agent_channel_missing"]
+        return _Roles(("unknown",) * channels), ["agent_channel_missing"]
     roles = ["unknown"] * channels
     roles[agent] = "agent"
     if agent < 2:
         roles[1 - agent] = "customer"
     elif channels > 2:
         roles[0] = "customer"
-    return roles, []
+    return _Roles(tuple(roles)), []
 
 
 @cache
@@ -150,7 +180,7 @@ def _judged(cut: Cut, heard: Heard, options: TranscribeOptions) -> tuple[str, tu
     return text, tuple(guard.flags(utterance, options.guard))
 
 
-def _turn_rows(said: Sequence[_Said], roles: Sequence[str]) -> list[dict[str, Any]]:
+def _turn_rows(said: Sequence[_Said], roles: _Roles) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for one in said:
         if one.text:
@@ -158,7 +188,7 @@ def _turn_rows(said: Sequence[_Said], roles: Sequence[str]) -> list[dict[str, An
                 {
                     "turn": len(rows),
                     "channel": one.cut.span.channel,
-                    "role": roles[one.cut.span.channel],
+                    "role": roles.role(one.cut),
                     "start_ms": one.cut.span.start_ms,
                     "end_ms": one.cut.span.end_ms,
                     "text": one.text,
@@ -172,11 +202,11 @@ def _turn_rows(said: Sequence[_Said], roles: Sequence[str]) -> list[dict[str, An
     return rows
 
 
-def _span_rows(said: Sequence[_Said], roles: Sequence[str], ready: Ready) -> list[dict[str, Any]]:
+def _span_rows(said: Sequence[_Said], roles: _Roles, ready: Ready) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {
             "channel": one.cut.span.channel,
-            "role": roles[one.cut.span.channel],
+            "role": roles.role(one.cut),
             "start_ms": one.cut.span.start_ms,
             "end_ms": one.cut.span.end_ms,
             "heard": _is_heard(one),
@@ -195,10 +225,10 @@ def _is_heard(one: _Said) -> bool:
     return bool(one.text) and not one.flags
 
 
-def _role_rows(said: Sequence[_Said], roles: Sequence[str]) -> list[dict[str, Any]]:
+def _role_rows(said: Sequence[_Said], roles: _Roles) -> list[dict[str, Any]]:
     rows = []
-    for channel, role in enumerate(roles):
-        mine = [one for one in said if one.cut.span.channel == channel]
+    for channel, role in roles.lanes():
+        mine = [one for one in said if one.cut.span.channel == channel and roles.role(one.cut) == role]
         speech = sum(one.cut.span.end_ms - one.cut.span.start_ms for one in mine)
         heard = sum(one.cut.span.end_ms - one.cut.span.start_ms for one in mine if _is_heard(one))
         rows.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qc.audio.decode import DecodeOptions
 from qc.transcribe.guard import GuardOptions
+from qc.transcribe.voices import VERSION, can_tell
 from qc.transcribe.windows import SpeechOptions
 
 ROLES = ("agent", "customer", "system", "unknown")
@@ -21,7 +22,7 @@ class TranscribeOptions:
 
     `model`: an openai-whisper name, `demo-zh`, a `.pt` file, or a `.jsonl` of prepared transcripts. `agent_channel`: the
     agent's channel, from 0, where the call list does not say. `mono_role`: the role of a one-channel recording.
-    `second_chance`: hear flagged speech once more, cut otherwise. `redo`: transcribe again what is done. `commit_calls`,
+    `second_chance`: hear flagged speech once more, cut otherwise. `voices`: tell the two sides of a one-channel recording apart. `redo`: transcribe again what is done. `commit_calls`,
     `commit_s`: a part is written after so many calls or seconds.
     `write`: formats to write besides (`srt`, `vtt`, `txt`, `json`), into `write_dir` or beside the recordings. `workers`:
     processes that hear, 0 for none but this one; `producers`: processes that decode for them; None: as the machine and
@@ -36,6 +37,7 @@ class TranscribeOptions:
     agent_channel: int = 0
     mono_role: str = "unknown"
     second_chance: bool = True
+    voices: bool = True
     redo: bool = False
     commit_calls: int = 8
     commit_s: float = 30.0
@@ -65,5 +67,6 @@ def canonical(options: TranscribeOptions, agent_channel: int, detector: str) -> 
         "raw": options.decode.raw,
         "second_chance": options.second_chance,
         "threshold": speech.threshold,
+        "voices": VERSION if options.voices and can_tell() else "",
     }
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -18,7 +18,9 @@ from qc.audio.tones import Stretch, find_tones
 from qc.errors import CallError
 from qc.transcribe.engines import CallKey, Window
 from qc.transcribe.options import SILENT_DBFS, TranscribeOptions
+from qc.transcribe.speakers import FLOOR
 from qc.transcribe.speech import FRAME_MS, speech_probabilities
+from qc.transcribe.voices import can_tell, tell_apart
 from qc.transcribe.windows import Span, SpeechOptions, find_spans
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ _TONE_OVERLAP = 0.8
 _MUSIC_SURE = 0.8
 _SURE = 0.5
 _LEAK_NOTICED_MS = 500
+_TURN_GAP_MS = 200
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Ready:
     warnings: tuple[str, ...]
     cuts: tuple[Cut, ...]
     windows: tuple[Window, ...]
+    sureness: float = 0.0
+    """That the cuts' speakers are two voices told apart rightly, 0 to 1; 0 where nobody tried."""
 
     @property
     def nbytes(self) -> int:
@@ -89,7 +94,16 @@ def prepare(
     warnings = [*audio.warnings, *(["same_channels"] if one else [])]
     lanes = 1 if one else audio.channels
     key = key_of(call)
-    spans, shares = _find(audio, lanes, known(key), _fitting(options.speech, longest_ms), warnings)
+    places = known(key)
+    speech = _fitting(options.speech, longest_ms)
+    by_voice = lanes == 1 and places is None and options.mono_role == "unknown" and options.voices and can_tell()
+    if by_voice:  # people answer one another faster than one of them pauses
+        speech = replace(speech, min_silence_ms=min(speech.min_silence_ms, _TURN_GAP_MS))
+    spans, shares = _find(audio, lanes, places, speech, warnings)
+    cuts = [_cut(audio, s, share) for s, share in zip(spans, shares, strict=True)]
+    sureness = 0.0
+    if by_voice:
+        cuts, sureness = _by_voice(audio, cuts)
     return Ready(
         key=key,
         container=audio.container,
@@ -100,9 +114,22 @@ def prepare(
         duration_ms=audio.duration_ms,
         expected_ms=audio.expected_ms,
         warnings=tuple(warnings),
-        cuts=tuple(_cut(audio, s, share) for s, share in zip(spans, shares, strict=True)),
-        windows=tuple(_window(audio, s) for s in spans),
+        cuts=tuple(cuts),
+        windows=tuple(_window(audio, c.span) for c in cuts),
+        sureness=sureness,
     )
+
+
+def _by_voice(audio: Audio, cuts: Sequence[Cut]) -> tuple[list[Cut], float]:
+    """The cuts of a one-channel recording with their speakers, cut again where the voice changes; as they are where that is unsure."""
+    voices = tell_apart(audio.samples[0], [c.span for c in cuts])
+    if voices is None or voices.sureness < FLOOR:
+        return list(cuts), 0.0
+    found = []
+    for span, speaker in zip(voices.spans, voices.speakers, strict=True):
+        whole = next(c for c in cuts if c.span.start_ms <= span.start_ms and span.end_ms <= c.span.end_ms)
+        found.append(replace(_cut(audio, span, whole.share), speaker=speaker))
+    return found, voices.sureness
 
 
 def _fitting(speech: SpeechOptions, longest_ms: int) -> SpeechOptions:
