@@ -109,14 +109,7 @@ def blocks_of(path: Path, stream: Stream, options: DecodeOptions) -> Iterator[np
 
     Fills `stream` on the way; its truncation warnings are there once the last block was taken.
     """
-    import av
-
-    _refuse_impossible(path, options)
-    try:
-        container: Any = _open(path, options)
-    except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
-        raise _why_not_open(path, error) from error
-    with container:
+    with opened(path, options) as container:
         in_time = _in_time(path, stream, options.stall_s)
         if isinstance(container, _Vox):
             stream.container, stream.codec = "vox", str(container.codec.name)
@@ -139,6 +132,17 @@ def blocks_of(path: Path, stream: Stream, options: DecodeOptions) -> Iterator[np
     if out_samples == 0:
         raise AudioError("nothing in the file could be decoded", where=str(path), code="undecodable")
     _notice_truncation(path, stream, out_samples / options.rate_hz, limit)
+
+
+def opened(path: Path, options: DecodeOptions) -> Any:
+    """The file as PyAV's input container, to be used in `with`. Raises AudioError."""
+    import av
+
+    _refuse_impossible(path, options)
+    try:
+        return _open(path, options)
+    except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
+        raise _why_not_open(path, error) from error
 
 
 def _refuse_impossible(path: Path, options: DecodeOptions) -> None:

@@ -32,7 +32,8 @@ class CallOptions:
 
     `sources`: folders, recordings, or lists (CSV, XLSX, Parquet) that name the files. `calls`: the call list of the
     folders. `mapping`: field → column. `name_pattern`: an RE2 expression with named groups, searched in each file's name.
-    `skip`: folders that are no recordings (the store).
+    `skip`: folders that are no recordings (the store). `digest`: read every recording through for its SHA-256; without it
+    ids are made of paths, and the same bytes twice are not noticed (for plans).
     """
 
     sources: tuple[Path, ...]
@@ -40,6 +41,7 @@ class CallOptions:
     mapping: Mapping[str, str] = field(default_factory=dict)
     name_pattern: str | None = None
     skip: tuple[Path, ...] = ()
+    digest: bool = True
 
 
 def build_calls(options: CallOptions, progress: Progress | None = None) -> tuple[list[dict[str, Any]], list[Problem]]:
@@ -63,7 +65,8 @@ def build_calls(options: CallOptions, progress: Progress | None = None) -> tuple
         joiner.take_list(listing, guess(listing.columns, dict(options.mapping), str(path)))
     joiner.take_unlisted(found)
     rows = joiner.rows
-    _digest(rows, joiner.paths, progress)
+    if options.digest:
+        _digest(rows, joiner.paths, progress)
     _name_and_mark_copies(rows)
     return rows, sorted(joiner.problems)
 

@@ -21,6 +21,7 @@ from qc.errors import StoreError
 from qc.progress import Progress
 from qc.store import Store
 from qc.transcribe.call import identity
+from qc.transcribe.engines import fetch_model
 from qc.transcribe.inline import Inline
 from qc.transcribe.options import TranscribeOptions
 from qc.transcribe.work import Call, Doors, Hands
@@ -79,7 +80,9 @@ def transcribe(
     """
     table = _table(store.read("calls") if calls is None else calls)
     written = Written(options, table.to_pylist() if options.write else ())
-    hands = _hands(options, table.num_rows, doors or Doors())
+    if options.engine in ("auto", "whisper", "openai"):
+        fetch_model(options.model, options.model_dir, progress)
+    hands = hands_for(options, table.num_rows, doors or Doors())
     try:
         return _Work(store, options, progress, hands, written).run(table)
     finally:
@@ -94,7 +97,7 @@ def _table(calls: Sequence[Mapping[str, Any]] | pa.Table) -> pa.Table:
     return calls if isinstance(calls, pa.Table) else pa.Table.from_pylist([dict(c) for c in calls], schema=schema("calls"))
 
 
-def _hands(options: TranscribeOptions, count: int, doors: Doors) -> Hands:
+def hands_for(options: TranscribeOptions, count: int, doors: Doors) -> Hands:
     """Who does the work: this process for few calls and prepared transcripts, else one process for each device."""
     replayed = options.engine == "replay" or (options.engine == "auto" and options.model.lower().endswith(".jsonl"))
     devices = ["cpu"] if replayed or options.workers == 0 else devices_of(options.device)
