@@ -51,14 +51,14 @@ RULE_KEYS = (
     "visibility",
     "define",
 )
-_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+ID_FORM = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _LIST_NAME = re.compile(r"[\w-]{1,64}")
 _SEMVER = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})(-[0-9A-Za-z.-]{1,40})?")
 
 
 def read_id(reader: Reader, node: Node, what: str) -> str:
     """An id: small letters, digits and hyphens."""
-    if node.kind == "text" and _ID.fullmatch(node.text):
+    if node.kind == "text" and ID_FORM.fullmatch(node.text):
         return node.text
     reader.problem(node, f"{what} must be small letters, digits and hyphens", "for example promise-without-time")
     return ""
