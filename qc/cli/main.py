@@ -20,6 +20,7 @@ from qc.cli.demo import demo
 from qc.cli.doctor import doctor
 from qc.cli.import_ import import_
 from qc.cli.listen import listen
+from qc.cli.plan import plan
 from qc.cli.report import report
 from qc.cli.rules import rules_app
 from qc.cli.run import run
@@ -47,6 +48,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "run": run,
     "transcribe": transcribe,
+    "plan": plan,
     "import": import_,
     "scan": scan,
     "score": score,
