@@ -262,7 +262,9 @@ def _groups(calls: pl.DataFrame, was: _Outcome, now: _Outcome) -> list[GroupShif
 
 def _group(old: Mapping[str, Any] | None, new: Mapping[str, Any], counts: Mapping[tuple[str, str], int]) -> GroupShift:
     ends = [None if s is None or s["mean_worst"] is None else (s["mean_worst"], s["mean_best"]) for s in (old, new)]
-    moves = None if ends[0] is None or ends[1] is None else [b - a for a, b in zip(ends[0], ends[1], strict=True)]
+    moves: list[float] | None = (
+        None if ends[0] is None or ends[1] is None else [b - a for a, b in zip(ends[0], ends[1], strict=True)]
+    )
     return GroupShift(
         kind=new["kind"],
         id=new["id"],
@@ -272,7 +274,7 @@ def _group(old: Mapping[str, Any] | None, new: Mapping[str, Any], counts: Mappin
         changed=counts.get((new["kind"], new["id"]), 0),
         before=ends[0],
         after=ends[1],
-        shift=None if moves is None else round(max(moves, key=lambda move: abs(move)), 6),
+        shift=None if moves is None else round(max((abs(move), move) for move in moves)[1], 6),
     )
 
 
