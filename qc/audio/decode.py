@@ -265,15 +265,15 @@ def _in_time(path: Path, stream: Stream, stall_s: float) -> Callable[[], None]:
 
     def check() -> None:
         if time.monotonic() - began > stall_s + stream.decoded_samples / max(stream.rate_hz, 1):
-            raise timed_out(path)
+            raise timed_out(str(path))
 
     return check
 
 
-def timed_out(path: Path) -> AudioError:
+def timed_out(where: str) -> AudioError:
     """The error of a recording whose decoding does not end."""
     hint = "look at the disk or the network it lies on, else leave it out"
-    return AudioError("decoding it takes longer than hearing it, or stands still", where=str(path), hint=hint, code="timeout")
+    return AudioError("decoding it takes longer than hearing it, or stands still", where=where, hint=hint, code="timeout")
 
 
 def _frames(container: Any, source: Any, stream: Stream, in_time: Callable[[], None]) -> Iterator[Any]:

@@ -22,10 +22,16 @@ _ADDRESS = "file://"
 
 @dataclass(frozen=True)
 class Found:
-    """A recording: its absolute path, and its path below the folder it was found in, with forward slashes."""
+    """A recording: its absolute path, and its path below the folder it was found in, with forward slashes.
+
+    One on another machine has an `address`, its size and a mark of its version instead of bytes to read; its path is no file's.
+    """
 
     path: Path
     relative: str
+    address: str = ""
+    size_bytes: int | None = None
+    version: str = ""
 
 
 @dataclass

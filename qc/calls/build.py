@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from qc.audio.find import Finding, Found, find_recordings, stored_path
+from qc.audio.remote import find_remote
 from qc.calls.columns import NAMES, READERS, duration_ms, guess
 from qc.calls.listing import LIST_SUFFIXES, Listing, Row, read_list
-from qc.calls.match import Finder
+from qc.calls.match import Finder, found_at
 from qc.errors import Problem, UsageError
 from qc.progress import Progress, Silent
 from qc.store import Store
@@ -30,13 +31,13 @@ _TEXT_FIELDS = ("agent_id", "agent_name", "provider", "queue")
 class CallOptions:
     """Where the calls are.
 
-    `sources`: folders, recordings, or lists (CSV, XLSX, Parquet) that name the files. `calls`: the call list of the
+    `sources`: folders, recordings, addresses (`s3://…`), or lists (CSV, XLSX, Parquet) that name the files. `calls`: the call list of the
     folders. `mapping`: field → column. `name_pattern`: an RE2 expression with named groups, searched in each file's name.
     `skip`: folders that are no recordings (the store). `digest`: read every recording through for its SHA-256; without it
     ids are made of paths, and the same bytes twice are not noticed (for plans).
     """
 
-    sources: tuple[Path, ...]
+    sources: tuple[Path | str, ...]
     calls: Path | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
     name_pattern: str | None = None
@@ -52,14 +53,16 @@ def build_calls(options: CallOptions, progress: Progress | None = None) -> tuple
     progress = progress or Silent()
     if not options.sources:
         raise UsageError("no folder and no list was given", code="no_folder")
-    lists = [p for p in options.sources if p.is_file() and p.suffix.lower() in LIST_SUFFIXES]
-    folders = [p for p in options.sources if p not in lists]
+    addresses = [s for s in options.sources if isinstance(s, str)]
+    paths = [s for s in options.sources if not isinstance(s, str)]
+    lists = [p for p in paths if p.is_file() and p.suffix.lower() in LIST_SUFFIXES]
+    folders = [p for p in paths if p not in lists]
     if options.calls is not None:
         lists.append(options.calls)
     pattern = _pattern(options.name_pattern)
-    found = _find(folders, options, progress)
-    roots = [*folders, *(p.parent for p in lists if p != options.calls or not folders)]
-    joiner = _Joiner(Finder(found, roots), pattern)
+    found = [*_find(folders, options, progress), *(found_at(one) for address in addresses for one in find_remote(address))]
+    roots = [*folders, *(p.parent for p in lists if p != options.calls or not (folders or addresses))]
+    joiner = _Joiner(Finder(found, roots, addresses), pattern)
     for path in lists:
         listing = read_list(path)
         joiner.take_list(listing, guess(listing.columns, dict(options.mapping), str(path)))
@@ -197,7 +200,9 @@ class _Joiner:
         row |= {"listed": False, "found": one is not None}
         extra = dict(others)
         if one is not None:
-            row |= {"file": one.relative, "path": stored_path(one.path)}
+            row |= {"file": one.relative, "path": one.address or stored_path(one.path)}
+            if one.address:
+                row |= {"size_bytes": one.size_bytes, "sha256": one.version}
             for name, text in self._groups(one).items():
                 if name == "call_id":
                     call_id = call_id or text
@@ -224,7 +229,7 @@ class _Joiner:
         if one is not None:
             self.taken.add(one.path)
         self.rows.append(row)
-        self.paths.append(None if one is None else one.path)
+        self.paths.append(None if one is None or one.address else one.path)
 
     def take_unlisted(self, found: Iterable[Found]) -> None:
         """Rows for the recordings that no line named."""

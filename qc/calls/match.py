@@ -7,13 +7,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from qc.audio.find import Found
+from qc.audio.remote import RemoteFile, describe_remote, is_address, is_under
 
 
 class Finder:
-    """The recordings found, by every way a list may name them. `roots`: the folders that listed paths may lie in."""
+    """The recordings found, by every way a list may name them. `roots`: the folders that listed paths may lie in; `addresses`:
+    those that listed addresses may lie under.
+    """
 
-    def __init__(self, found: Sequence[Found], roots: Iterable[Path]) -> None:
+    def __init__(self, found: Sequence[Found], roots: Iterable[Path], addresses: Sequence[str] = ()) -> None:
         self.found = found
+        self.addresses = tuple(addresses)
         self.roots = list(dict.fromkeys(Path(os.path.abspath(r)) for r in roots if r.is_dir()))  # noqa: PTH100  (links are not followed here)
         self.by_path = {one.path: one for one in found}
         self.by_name: dict[str, list[Found]] = {}
@@ -27,6 +31,8 @@ class Finder:
         """(the recording, what is wrong with how it is named: empty when nothing is)."""
         if not named:
             return self._one(self.by_stem.get(call_id or "", []) or self.by_name.get(call_id or "", []), call_id or "")
+        if is_address(named):
+            return self._at_address(named)
         path = named.replace("\\", "/").removeprefix("file://")
         if "\0" in path or len(path) > 4096:
             return None, "the file's name cannot be one"
@@ -42,8 +48,20 @@ class Finder:
                 return Found(place, _relative(place, self.roots)), ""
         if outside and (absolute or ".." in PurePosixPath(path).parts):
             return None, f"the file {named[:200]!r} lies outside the given folders; it is not opened"
+        for address in self.addresses:
+            place = Path(f"{address.rstrip('/')}/{path}")
+            if ".." not in place.parts and place in self.by_path:
+                return self.by_path[place], ""
         name = PurePosixPath(path).name
         return self._one(self.by_name.get(name, []) or self.by_stem.get(name, []), name)
+
+    def _at_address(self, named: str) -> tuple[Found | None, str]:
+        if Path(named) in self.by_path:
+            return self.by_path[Path(named)], ""
+        if not is_under(named, self.addresses):
+            return None, f"the address {named[:200]!r} lies outside the given folders and addresses; it is not opened"
+        remote = describe_remote(named)
+        return (None, "") if remote is None else (found_at(remote), "")
 
     def _is_file(self, place: Path) -> bool:
         """Whether the file is there and really lies inside, links followed."""
@@ -57,6 +75,11 @@ class Finder:
             some = ", ".join(one.relative for one in candidates[:3])
             return None, f"{name!r} may be any of {len(candidates)} recordings ({some}); name it with its folder"
         return (candidates[0], "") if candidates else (None, "")
+
+
+def found_at(remote: RemoteFile) -> Found:
+    """A recording on another machine as one that was found."""
+    return Found(Path(remote.address), remote.relative, remote.address, remote.size_bytes, remote.version)
 
 
 def _within(place: Path, root: Path) -> bool:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from qc.audio.find import local_path
 from qc.audio.header import Header, look
+from qc.audio.remote import is_address, on_disk
 from qc.calls import CallOptions, build_calls
 from qc.errors import AudioError, Problem, UsageError
 from qc.progress import Progress
@@ -32,6 +32,7 @@ from qc.transcribe.run import devices_of, hands_for
 from qc.transcribe.work import Call, Doors
 
 _MOST_HEADERS = 20_000
+_MOST_FETCHED = 64  # recordings on other machines come whole
 _LOOKERS = 8
 _FEWEST_PROBED = 3
 _TOLD = 1_000
@@ -97,7 +98,7 @@ class Probe:
 
 @dataclass
 class Plan:
-    """The plan. `looked_at`: recordings whose header was read (fewer than `found` only above 20,000); `audio_ms`: of what is
+    """The plan. `looked_at`: recordings whose header was read (fewer than `found` only above 20,000, or 64 remote ones); `audio_ms`: of what is
     left to do, estimated where headers do not say. `low_s`, `high_s`: the 95 % interval of `wall_s`.
     """
 
@@ -173,9 +174,10 @@ def _by_name(row: Call) -> str:
 
 def _survey(rows: Sequence[Call], options: PlanOptions, made: Plan, progress: Progress) -> tuple[list[int], set[str]]:
     """Expected duration of each row, ms, and the paths that cannot be read; fills the plan's counts."""
-    chosen = range(len(rows))
-    if len(rows) > _MOST_HEADERS:
-        chosen = sorted(range(len(rows)), key=lambda i: _by_name(rows[i]))[:_MOST_HEADERS]  # type: ignore[assignment]
+    chosen: Sequence[int] = range(len(rows))
+    most = _MOST_FETCHED if any(is_address(r["path"]) for r in rows) else _MOST_HEADERS
+    if len(rows) > most:
+        chosen = sorted(range(len(rows)), key=lambda i: _by_name(rows[i]))[:most]
     made.looked_at = len(chosen)
     headers: dict[int, Header] = {}
     bad: set[str] = set()
@@ -183,7 +185,8 @@ def _survey(rows: Sequence[Call], options: PlanOptions, made: Plan, progress: Pr
 
     def read(i: int) -> tuple[int, Header | AudioError]:
         try:
-            return i, look(local_path(rows[i]["path"]), options.transcribe.decode)
+            with on_disk(rows[i]["path"]) as path:
+                return i, look(path, options.transcribe.decode)
         except AudioError as error:
             return i, error
 

@@ -19,7 +19,6 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from qc.audio.decode import timed_out
-from qc.audio.find import local_path
 from qc.errors import CallError, QcError
 from qc.transcribe.call import Maker, failed_row
 from qc.transcribe.members import Member, hear, produce
@@ -306,7 +305,7 @@ class Crew:
         if decoding and now - member.moved > self.options.decode.stall_s:
             for number in sorted(member.at):
                 call = member.jobs.pop(number)
-                self._out.append((call, fault_row(call, self.maker, self.options, timed_out(local_path(call["path"])))))
+                self._out.append((call, fault_row(call, self.maker, self.options, timed_out(call["path"]))))
             member.at.clear()
             self._replace(member)
         elif now - member.heard > _SILENT_S:

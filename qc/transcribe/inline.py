@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from qc.audio.decode import timed_out
-from qc.audio.find import local_path
 from qc.progress import Pulse, watch
 from qc.transcribe.call import Maker
 from qc.transcribe.options import TranscribeOptions
@@ -60,7 +59,7 @@ class Inline:
                     stuck = self._thread.stuck(self.options.decode.stall_s)
                     if stuck is not None:
                         self._thread = self._begin(source)
-                        yield stuck, fault_row(stuck, self.maker, self.options, timed_out(local_path(stuck["path"])))
+                        yield stuck, fault_row(stuck, self.maker, self.options, timed_out(stuck["path"]))
                     elif hearing and self._thread.done:
                         yield self._row()
                         hearing -= 1

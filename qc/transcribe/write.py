@@ -14,9 +14,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from qc.audio.find import local_path
+from qc.audio.remote import is_address
 from qc.errors import StoreError, UsageError
 from qc.progress import Progress
 from qc.store import atomic_write
+from qc.text.redact import redact_turns
 from qc.transcribe.options import TranscribeOptions
 
 _LEFT_OUT = frozenset({"pseudo_speech", "loop", "prompt_echo"})
@@ -96,10 +98,13 @@ class Written:
         unknown = sorted(set(options.write) - set(FORMATS))
         if unknown:
             raise UsageError(f"no such format: {', '.join(unknown)}", where="--write", hint=f"there are {', '.join(FORMATS)}")
-        self.formats, self.redo = options.write, options.redo
+        self.formats, self.redo, self.redact = options.write, options.redo, options.redact
         self.stems: dict[str, Path] = {}
         if not options.write:
             return
+        if options.write_dir is None and any(is_address(c["path"] or "") for c in calls):
+            hint = "say where with --write-dir"
+            raise UsageError("nothing can be written beside recordings on another machine", where="--write", hint=hint)
         places = {c["call_id"]: _place(c, options.write_dir) for c in calls if c["path"]}
         shared = Counter(p.with_suffix("") for p in places.values())
         for call_id, place in places.items():
@@ -110,6 +115,9 @@ class Written:
         stem = self.stems.get(row["call_id"])
         if stem is None or row["status"] != "ok":
             return
+        if self.redact:
+            turns = row["turns"] or ()
+            row = {**row, "turns": [{**turn, "text": text} for turn, text in zip(turns, redact_turns(turns), strict=True)]}
         for name in self.formats:
             target = stem.with_name(f"{stem.name}.{name}")
             if os.path.lexists(target) and not self.redo:
