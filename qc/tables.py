@@ -62,7 +62,11 @@ CALLS = Table(
         _CALL_ID,
         Field("file", "string", "Path of the recording as found, relative to the folder given, or as listed."),
         Field("path", "string", "Absolute path (or address) of the recording; null when no file was found."),
-        Field("sha256", "string", "SHA-256 of the file's bytes."),
+        Field(
+            "sha256",
+            "string",
+            "SHA-256 of the file's bytes; for one on another machine `tag:` and a digest of its address, size, time and mark there.",
+        ),
         Field("size_bytes", "int64", "Size of the file.", unit="bytes"),
         Field("listed", "bool", "The call list has this call."),
         Field("found", "bool", "A file was found for this call."),

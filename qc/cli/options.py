@@ -16,10 +16,18 @@ if TYPE_CHECKING:
 SEVERITIES = ("low", "medium", "high", "critical")
 
 Sources = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
-        help="Folders of recordings, recordings, or lists (CSV, XLSX, Parquet) that name them.", metavar="FOLDER|LIST"
+        help="Folders of recordings, recordings, addresses (s3://…), or lists (CSV, XLSX, Parquet) that name them.",
+        metavar="FOLDER|LIST",
     ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, max=64, help="Processes that hear, 0 for none but this one; else as the machine asks for."),
+]
+Producers = Annotated[
+    int | None, typer.Option("--producers", min=0, max=256, help="Processes that decode for them; else as the machine asks for.")
 ]
 CallList = Annotated[Path | None, typer.Option("--calls", help="The call list: CSV, XLSX or Parquet.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="The store's folder.")]
@@ -50,6 +58,13 @@ FailOn = Annotated[
 Lang = Annotated[str, typer.Option("--lang", help="Language of the pages: zh, en or both.")]
 Redact = Annotated[bool, typer.Option("--redact", help="Mask personal data: numbers, addresses, names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def sources(given: list[str]) -> tuple[Path | str, ...]:
+    """Folders and files as paths, addresses as they are."""
+    from qc.audio.remote import is_address
+
+    return tuple(text if is_address(text) else Path(text.removeprefix("file://")) for text in given)
 
 
 def existing_store(folder: Path) -> Store:

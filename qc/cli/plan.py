@@ -50,7 +50,7 @@ def plan(
     from qc.run.plan import plan as make
     from qc.transcribe.options import TranscribeOptions
 
-    which = CallOptions(tuple(sources), calls, options.mapping(mapping), name_pattern, skip=(store,))
+    which = CallOptions(options.sources(sources), calls, options.mapping(mapping), name_pattern, skip=(store,))
     how = TranscribeOptions(model=model, language=language, device=device, decode=options.decode(raw, max_hours))
     wanted = PlanOptions(which, how, store, probe, price=price, budget_s=_seconds(budget), risk=tuple(risk or ()))
     with console.progress(as_json) as progress:

@@ -30,6 +30,8 @@ def run(
     raw: options.Raw = None,
     max_hours: options.MaxHours = 6.0,
     batch: options.Batch = 8,
+    workers: options.Workers = None,
+    producers: options.Producers = None,
     lang: options.Lang = "both",
     fail_on: options.FailOn = "",
     trust: options.TrustList = None,
@@ -52,7 +54,7 @@ def run(
 
     options.severity(fail_on)
     everything = RunOptions(
-        calls=CallOptions(tuple(sources), calls, options.mapping(mapping), name_pattern, skip=(store, output)),
+        calls=CallOptions(options.sources(sources), calls, options.mapping(mapping), name_pattern, skip=(store, output)),
         packs=tuple(rules),
         trust=trust,
         allow=tuple(allow or ()),
@@ -64,6 +66,8 @@ def run(
             agent_channel=options.channel(agent_channel),
             mono_role=options.mono_role(mono_role),
             redo=redo,
+            workers=workers,
+            producers=producers,
             decode=options.decode(raw, max_hours),
         ),
         report_dir=output,

@@ -32,6 +32,8 @@ def transcribe(
     raw: options.Raw = None,
     max_hours: options.MaxHours = 6.0,
     batch: options.Batch = 8,
+    workers: options.Workers = None,
+    producers: options.Producers = None,
     write: Annotated[str, typer.Option("--write", help="Files to write besides: srt,vtt,txt,json.")] = "",
     write_dir: Annotated[Path | None, typer.Option("--write-dir", help="Where; else beside the recordings.")] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Transcribe again what is done.")] = False,
@@ -47,7 +49,7 @@ def transcribe(
     from qc.calls import CallOptions
     from qc.transcribe.options import TranscribeOptions
 
-    which = CallOptions(tuple(sources), calls, options.mapping(mapping), name_pattern, skip=(store,))
+    which = CallOptions(options.sources(sources), calls, options.mapping(mapping), name_pattern, skip=(store,))
     how = TranscribeOptions(
         model=model,
         language=language,
@@ -56,6 +58,8 @@ def transcribe(
         agent_channel=options.channel(agent_channel),
         mono_role=options.mono_role(mono_role),
         redo=redo,
+        workers=workers,
+        producers=producers,
         write=tuple(w.strip() for w in write.split(",") if w.strip()),
         write_dir=write_dir,
         decode=options.decode(raw, max_hours),

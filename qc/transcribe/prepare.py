@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from qc.audio.crosstalk import leaked, same_channels
 from qc.audio.decode import RATE_HZ, Audio, decode
-from qc.audio.find import local_path
 from qc.audio.levels import frame_dbfs
+from qc.audio.remote import on_disk
 from qc.audio.tones import Stretch, find_tones
 from qc.errors import CallError
 from qc.transcribe.engines import CallKey, Window
@@ -89,7 +89,8 @@ def prepare(
     """
     if not call["path"]:
         raise CallError("the list names a recording that was not found", where=str(call["file"]), code="missing_file")
-    audio = decode(local_path(call["path"]), options.decode)
+    with on_disk(call["path"]) as path:
+        audio = decode(path, options.decode)
     one = same_channels(audio.samples)
     warnings = [*audio.warnings, *(["same_channels"] if one else [])]
     lanes = 1 if one else audio.channels
