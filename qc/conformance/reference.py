@@ -182,7 +182,7 @@ def _turn(pack: Pack, turn: Mapping[str, Any], index: int, timed: bool) -> Turn:
         text=text,
         normal=normal(text[:LONGEST_TURN]),
         counts=not turn.get("flags") and not unsure and len(text) <= LONGEST_TURN,
-        char_ms=chars if chars and None not in chars and len(chars) == len(text) else None,
+        char_ms=tuple(chars) if chars and None not in chars and len(chars) == len(text) else None,
         level=turn.get("level_dbfs"),
     )
 
@@ -625,23 +625,31 @@ def silence(condition: Silence, call: Call) -> Outcome:
         return Outcome(UNDECIDED, why="no_times")
     certain: list[Place] = []
     doubtful: list[tuple[Place, str]] = []
-    sure = gaps(_sounds(call), condition.longer_than_ms)
-    for gap in sure:
-        start, end, before, after = gap
+    as_speech = gaps(_sounds(call), condition.longer_than_ms)
+    as_noise = gaps([s for s in _sounds(call) if s.heard], condition.longer_than_ms)
+
+    def fits(gap: tuple[int, int, str, str], by: Callable[[str, str], bool]) -> bool:
+        return by(gap[3], condition.before) and by(gap[2], condition.after)
+
+    for gap in as_speech:
+        start, end, _, after = gap
         excuse = gap_excused(condition.except_after, start, call)
-        if not (may_be_by(after, condition.before) and may_be_by(before, condition.after)) or excuse == "yes":
+        if not fits(gap, may_be_by) or excuse == "yes":
             continue
         place = Place(start, end, after)
-        if not (is_by(after, condition.before) and is_by(before, condition.after)):
+        if not fits(gap, is_by):
             doubtful.append((place, "unknown_role"))
         elif excuse:
             doubtful.append((place, excuse))
+        elif not any(fits(wide, is_by) for wide in as_noise if wide[0] <= start and end <= wide[1]):
+            doubtful.append((place, "not_heard"))
         else:
             certain.append(place)
-    for start, end, before, after in gaps([s for s in _sounds(call) if s.heard], condition.longer_than_ms):
-        holds_one = any(start <= a and b <= end for a, b, _, _ in sure)
-        fits = may_be_by(after, condition.before) and may_be_by(before, condition.after)
-        if fits and not holds_one and gap_excused(condition.except_after, start, call) != "yes":
+    counted_already = [gap for gap in as_speech if fits(gap, may_be_by)]
+    for gap in as_noise:
+        start, end, _, after = gap
+        holds_one = any(start <= a and b <= end for a, b, _, _ in counted_already)
+        if fits(gap, may_be_by) and not holds_one and gap_excused(condition.except_after, start, call) != "yes":
             doubtful.append((Place(start, end, after), "not_heard"))
     return decide(call, certain, doubtful, condition.times)
 
@@ -733,10 +741,15 @@ def whole_turn(turn: Turn) -> Place:
     return Place(turn.start, turn.end, turn.role, turn.number, 0, len(turn.text), turn.text)
 
 
-def by_turns(call: Call, who: str, turns: Sequence[Turn], times: int) -> Outcome:
+def by_who(turns: Sequence[Turn], who: str) -> tuple[list[Turn], list[Turn]]:
+    """Those that are certainly by `who`, and the others."""
+    return [t for t in turns if is_by(t.role, who)], [t for t in turns if not is_by(t.role, who)]
+
+
+def by_turns(call: Call, sure: Sequence[Turn], unsure: Sequence[Turn], who: str, times: int) -> Outcome:
     """The verdict from whole turns: where they are too few, what was not heard may be more of them."""
-    certain = [whole_turn(t) for t in turns if is_by(t.role, who)]
-    doubtful = [(whole_turn(t), "unknown_role") for t in turns if not is_by(t.role, who)]
+    certain = [whole_turn(t) for t in sure]
+    doubtful = [(whole_turn(t), "unknown_role") for t in unsure]
     outcome = decide(call, certain, doubtful, times)
     rest = not_found(call, who, call.low, call.high, limited=False)
     if outcome.verdict == MISS:
@@ -747,18 +760,30 @@ def by_turns(call: Call, who: str, turns: Sequence[Turn], times: int) -> Outcome
 
 
 def repeat(condition: Repeat, call: Call) -> Outcome:
-    fitting = []
-    for role in dict.fromkeys(t.role for t in call.turns if may_be_by(t.role, condition.who)):
-        own = [t for t in call.turns if t.role == role and t.counts and len(t.normal.text) >= condition.characters]
-        said: list[int] = []
-        for i, turn in enumerate(own):
-            text = turn.normal.text[:MOST_COMPARED]
-            before = range(max(0, i - condition.look_back), i)
-            like = [j for j in before if similar(text, own[j].normal.text[:MOST_COMPARED], condition.percent)]
-            said.append(1 + max((said[j] for j in like), default=0))
-            if said[i] >= condition.times:
-                fitting.append(turn)
-    return by_turns(call, condition.who, sorted(fitting, key=lambda t: (t.start, t.number)), 1)
+    turns = [t for t in call.turns if t.counts and t.role != "system" and len(t.normal.text) >= condition.characters]
+    certain: list[Turn] = []
+    perhaps: list[Turn] = []
+    for role in ("agent", "customer"):
+        if is_by(role, condition.who):
+            certain += repeated([t for t in turns if t.role == role], condition)
+            perhaps += repeated([t for t in turns if t.role in (role, "unknown")], condition)
+    doubtful = [t for t in dict.fromkeys(perhaps) if t not in certain]
+    return by_turns(call, in_time(certain), in_time(doubtful), condition.who, 1)
+
+
+def repeated(turns: Sequence[Turn], condition: Repeat) -> list[Turn]:
+    """Turns of one person that are, for the `times`th time or more, like one of theirs before."""
+    said: list[int] = []
+    for i, turn in enumerate(turns):
+        text = turn.normal.text[:MOST_COMPARED]
+        before = range(max(0, i - condition.look_back), i)
+        like = [j for j in before if similar(text, turns[j].normal.text[:MOST_COMPARED], condition.percent)]
+        said.append(1 + max((said[j] for j in like), default=0))
+    return [turn for turn, times in zip(turns, said, strict=True) if times >= condition.times]
+
+
+def in_time(turns: Iterable[Turn]) -> list[Turn]:
+    return sorted(turns, key=lambda t: (t.start, t.number))
 
 
 def characters(turn: Turn) -> int:
@@ -780,7 +805,8 @@ def speed(condition: Speed, call: Call) -> Outcome:
         if t.counts and may_be_by(t.role, condition.who) and characters(t) >= condition.characters and t.end > t.start
     ]
     if condition.per == "turn":
-        return by_turns(call, condition.who, [t for t in turns if paced([t], condition.pace) == HIT], condition.times)
+        fitting = [t for t in turns if paced([t], condition.pace) == HIT]
+        return by_turns(call, *by_who(fitting, condition.who), condition.who, condition.times)
     rest = not_found(call, condition.who, call.low, call.high, limited=False)
     if rest.verdict == UNDECIDED or not turns:
         return rest
@@ -805,7 +831,7 @@ def level(condition: Level, call: Call) -> Outcome:
                 continue
             zero = sorted(tenths for _, tenths in loud)[(len(loud) - 1) // 2]
         fitting += [t for t, tenths in loud if compared(condition.bound, tenths - zero, tenths - zero) == HIT]
-    outcome = by_turns(call, condition.who, sorted(fitting, key=lambda t: (t.start, t.number)), condition.times)
+    outcome = by_turns(call, *by_who(in_time(fitting), condition.who), condition.who, condition.times)
     if unknown and outcome.verdict == MISS:
         return Outcome(UNDECIDED, coverage=outcome.coverage, why="no_level")
     if unknown and outcome.verdict == HIT:
@@ -816,25 +842,36 @@ def level(condition: Level, call: Call) -> Outcome:
 def reply(condition: Reply, call: Call) -> Outcome:
     if not call.timed:
         return Outcome(UNDECIDED, why="no_times")
+    other = "customer" if condition.by == "agent" else "agent"
+    worlds = []
+    for unknown in (condition.by, other):
+        known = [replace(s, role=unknown) if s.role == "unknown" else s for s in _sounds(call)]
+        worlds += [late_answers(known, condition), late_answers([s for s in known if s.heard], condition)]
     certain: list[Place] = []
     doubtful: list[tuple[Place, str]] = []
-    waiting, since, doubt = False, 0, ""
-    for span in _sounds(call):
-        if span.role == "system":
-            continue
-        unsure = "unknown_role" if span.role == "unknown" else "" if span.heard else "not_heard"
-        if waiting and may_be_by(span.role, condition.by) and span.start - since > condition.longer_than_ms:
-            place = Place(since, span.start, condition.by)
-            if doubt or unsure:
-                doubtful.append((place, doubt or unsure))
-            else:
-                certain.append(place)
-        if span.role == condition.by and not unsure:
-            waiting = False
-        elif span.role != condition.by or waiting:
-            since = max(span.end, since) if waiting else span.end
-            waiting, doubt = True, unsure
+    for start in sorted({at for world in worlds for at in world}):
+        since = max(world[start] for world in worlds if start in world)
+        place = Place(since, start, condition.by)
+        if all(start in world for world in worlds):
+            certain.append(place)
+        else:
+            nobody = any(s.role == "unknown" for s in call.spans)
+            doubtful.append((place, "unknown_role" if nobody else "not_heard"))
     return decide(call, certain, doubtful, condition.times)
+
+
+def late_answers(spans: Sequence[Span], condition: Reply) -> dict[int, int]:
+    """When each late answer starts, and since when it was waited for, if this is all the speech there is."""
+    found: dict[int, int] = {}
+    since: int | None = None
+    for span in spans:
+        if span.role == condition.by:
+            if since is not None and span.start - since > condition.longer_than_ms:
+                found[span.start] = since
+            since = None
+        elif span.role != "system":
+            since = max(span.end, since or 0)
+    return found
 
 
 def fact(verdict: str, call: Call, why: str, share: float | None = None) -> Outcome:

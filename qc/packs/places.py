@@ -145,10 +145,15 @@ def read_then(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
         return Says(terms=())
     steps = []
     for index, item in enumerate(node.items):
+        named = _named_step(item)
         gaps = [value for key, value in item.pairs if key.text == "within"] if item.kind == "map" else []
-        bare = (
-            item if not gaps or _own_within(item) else replace(item, pairs=tuple(p for p in item.pairs if p[0].text != "within"))
-        )
+        if named is not None:
+            reader.fields(item, ("step", "within"), what="a step")
+            bare = named
+        elif not gaps or _own_within(item):
+            bare = item
+        else:
+            bare = replace(item, pairs=tuple(p for p in item.pairs if p[0].text != "within"))
         gap = reader.gap(gaps[0], "`within`") if gaps and bare is not item else None
         if gap is not None and index == 0:
             reader.problem(gaps[0], "the first step comes after nothing", "leave its `within` out")
@@ -158,17 +163,26 @@ def read_then(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
     return Then(tuple(steps))
 
 
+def _named_step(node: Node) -> Node | None:
+    """The condition (or name) of `{step: NAME, within: 5 s}`."""
+    return next((value for key, value in node.pairs if key.text == "step"), None) if node.kind == "map" else None
+
+
 def _own_within(node: Node) -> bool:
-    """The step is a condition that has a `within` itself: to limit such a step, name it under `define:`."""
+    """The step is a condition that has a `within` itself: to limit such a step, write it as `{step: …, within: …}`."""
     return any(key.text in ("near", "not_near") for key, _ in node.pairs)
 
 
 def write_then(condition: Then) -> dict[str, Any]:
     """The sequence as plain data."""
+    return {"then": [_write_step(step) for step in condition.steps]}
+
+
+def _write_step(step: Step) -> dict[str, Any]:
     from qc.packs.syntax import write_condition
 
-    return {
-        "then": [
-            write_condition(step.condition) | ({"within": write_gap(step.gap)} if step.gap else {}) for step in condition.steps
-        ]
-    }
+    plain = write_condition(step.condition)
+    if step.gap is None:
+        return plain
+    within = {"within": write_gap(step.gap)}
+    return {"step": plain, **within} if "within" in plain else plain | within

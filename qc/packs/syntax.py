@@ -399,8 +399,10 @@ CONDITIONS: dict[str, Syntax] = {
     ),
     "then": Syntax(
         Then,
-        "依次发生。每一步都可以写 `within`：离上一步多远。",
-        "One after the other. Each step may say `within`: how far after the step before.",
+        "依次发生。每一步都可以写 `within`：离上一步多远。用名字写的一步（或本身有 `within` 的 near、not_near），写成 "
+        "`{step: 名字, within: 5 s}`。",
+        "One after the other. Each step may say `within`: how far after the step before. A step given by its name (or near and "
+        "not_near, which have a `within` of their own) is written `{step: NAME, within: 5 s}`.",
         (_WITHIN_KEY,),
         read_then,
         write_then,

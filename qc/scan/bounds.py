@@ -285,8 +285,8 @@ class Bounds:
         state = self.open(np.where(missing, MISS, OPEN))
         if self._simple(*(step.condition for step in condition.steps)):
             rows = [s.rows for s in states if s.rows is not None]
-            few = np.stack([self._few(r) for r in rows]).all(axis=0)
             if len(rows) == len(states):
+                few = np.stack([self._few(r) for r in rows]).all(axis=0)
                 state.bits[self.batch.clean & few & ~self._in_order(rows)] = MISS
         told = (states[0].bits == UNDECIDED) & certain & ~missing
         state.bits[told] = UNDECIDED
@@ -344,22 +344,28 @@ class Bounds:
         return call[1:][kept], length[kept], before[kept], after[kept]
 
     def reply(self, condition: Reply) -> State:
-        """A miss where nobody waits so long, whatever was not heard."""
+        """A miss where nobody waits so long, whether or not what was not heard is speech, whoever it is that is not known."""
+        marks = np.zeros(self.size, bool)
+        for heard_only in (False, True):
+            for unknown_answers in (False, True):
+                marks |= self._late(condition, heard_only, unknown_answers)
+        return self.open(np.where(marks, OPEN, MISS))
+
+    def _late(self, condition: Reply, heard_only: bool, unknown_answers: bool) -> _Array:
+        """Calls in which an answer comes late, if this is all the speech there is."""
         c = self.columns
-        order = np.flatnonzero(c.span_role != SYSTEM)
+        order = np.flatnonzero((c.span_role != SYSTEM) & (c.span_heard | (not heard_only)))
         order = order[np.lexsort((c.span_end[order], c.span_start[order], c.span_call[order]))]
-        call, start, role = c.span_call[order], c.span_start[order], c.span_role[order]
-        by = c.by(role, condition.by)
-        answered = by & c.span_heard[order]
-        # since the last certain answer: the latest end of what the others said
+        call, start = c.span_call[order], c.span_start[order]
+        answered = c.by(c.span_role[order], condition.by, maybe=unknown_answers)
+        # since the last answer: the latest end of what the others said
         part = np.cumsum(answered) - answered + np.cumsum(np.diff(call, prepend=-1) != 0)
-        ends = np.where(by, part * _FAR, part * _FAR + 1 + c.span_end[order])
+        ends = np.where(answered, part * _FAR, part * _FAR + 1 + c.span_end[order])
         latest = np.maximum.accumulate(ends)
         waited = start[1:] - (latest[:-1] - part[1:] * _FAR - 1)
-        waiting = (latest[:-1] > part[1:] * _FAR) & c.by(role[1:], condition.by, maybe=True)
+        waiting = (latest[:-1] > part[1:] * _FAR) & answered[1:]
         late = waiting & (waited > condition.longer_than_ms)
-        marks = np.bincount(call[1:][late], minlength=self.size) > 0
-        return self.open(np.where(marks, OPEN, MISS))
+        return np.bincount(call[1:][late], minlength=self.size) > 0
 
     def interruption(self, condition: Interruption) -> State:
         """A miss where no two pieces of speech lie over each other for so long."""

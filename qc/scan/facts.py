@@ -91,10 +91,10 @@ def _fact(name: str, bound: Bound, call: Call) -> Outcome:
         length = call.duration_ms or 0
         low = max(0, length - call.bounds[1])
         return _decided(within(bound, low, max(low, length - max(heard, default=0))), call, "not_heard")
-    low, high = _share(call, name.removesuffix("_share"))
-    if high == 0 and not any(s.role != "system" for s in call.spans):
+    least, most = _share(call, name.removesuffix("_share"))
+    if most == 0 and not any(s.role != "system" for s in call.spans):
         return Outcome(Verdict.UNDECIDED, why="no_speech")
-    verdict = within(bound, low, high)
+    verdict = within(bound, least, most)
     return _decided(verdict, call, "unknown_role" if call.has_unknown() else "not_heard")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from statistics import median_low
 
@@ -11,7 +11,7 @@ from qc.packs.conditions import Bound, Level, Repeat, Reply, Speed
 from qc.scan.nearly import near_enough
 from qc.scan.timing import counted
 from qc.scan.verdicts import Evidence, Outcome, Verdict
-from qc.scan.view import Call, Turn, is_by, may_be_by
+from qc.scan.view import Call, Span, Turn, is_by, may_be_by
 from qc.scan.words import Context, not_found
 
 MAX_COMPARED = 500
@@ -39,8 +39,13 @@ def _turn_evidence(turn: Turn) -> Evidence:
 def _from_turns(context: Context, who: str, turns: Iterable[Turn], times: int) -> Outcome:
     """A verdict from the turns that fit: those of unknown role are doubtful, and where not all was heard there may be more."""
     fitting = list(turns)
-    certain = [turn for turn in fitting if is_by(turn.role, who)]
-    doubtful = [(turn, "unknown_role") for turn in fitting if not is_by(turn.role, who)]
+    return _from_both(
+        context, who, [t for t in fitting if is_by(t.role, who)], [t for t in fitting if not is_by(t.role, who)], times
+    )
+
+
+def _from_both(context: Context, who: str, certain: list[Turn], unsure: list[Turn], times: int) -> Outcome:
+    doubtful = [(turn, "unknown_role") for turn in unsure]
     outcome = counted(context.call, certain, doubtful, times, _turn_evidence)
     rest = not_found(who, context)
     if outcome.verdict is Verdict.MISS:
@@ -55,15 +60,24 @@ def _reliable(call: Call, who: str) -> list[Turn]:
 
 
 def repeat(condition: Repeat, context: Context) -> Outcome:
-    """Hit where enough turns of one speaker are nearly the same as turns of theirs before."""
-    by_role: dict[str, list[Turn]] = {}
-    for turn in _reliable(context.call, condition.who):
-        if len(turn.normal.text) >= condition.characters:
-            by_role.setdefault(turn.role, []).append(turn)
-    fitting: list[Turn] = []
-    for turns in by_role.values():
-        fitting.extend(_repeated(turns, condition))
-    return _from_turns(context, condition.who, sorted(fitting, key=lambda t: (t.start_ms, t.number)), 1)
+    """Hit where enough turns of one speaker are nearly the same as turns of theirs before. Whoever is unknown may be that one."""
+    turns = [t for t in _reliable(context.call, condition.who) if len(t.normal.text) >= condition.characters]
+    certain: list[Turn] = []
+    perhaps: dict[int, Turn] = {}
+    for role in ("agent", "customer"):
+        if is_by(role, condition.who):
+            own = [turn for turn in turns if turn.role == role]
+            either = [turn for turn in turns if turn.role in (role, "unknown")]
+            found = _repeated(own, condition)
+            certain += found
+            perhaps |= {id(turn): turn for turn in (_repeated(either, condition) if len(either) > len(own) else found)}
+    known = {id(turn) for turn in certain}
+    doubtful = [turn for turn in perhaps.values() if id(turn) not in known]
+    return _from_both(context, condition.who, _in_time(certain), _in_time(doubtful), 1)
+
+
+def _in_time(turns: Iterable[Turn]) -> list[Turn]:
+    return sorted(turns, key=lambda t: (t.start_ms, t.number))
 
 
 def _repeated(turns: Sequence[Turn], condition: Repeat) -> list[Turn]:
@@ -133,7 +147,7 @@ def level(condition: Level, context: Context) -> Outcome:
             continue
         zero = median_low([tenths for _, tenths in turns]) if condition.what == "rise" else 0
         fitting.extend(turn for turn, tenths in turns if within(condition.bound, tenths - zero, tenths - zero) is Verdict.HIT)
-    outcome = _from_turns(context, condition.who, sorted(fitting, key=lambda t: (t.start_ms, t.number)), condition.times)
+    outcome = _from_turns(context, condition.who, _in_time(fitting), condition.times)
     if outcome.verdict is Verdict.MISS and unknown:
         return Outcome(Verdict.UNDECIDED, coverage=outcome.coverage, why="no_level")
     if outcome.verdict is Verdict.HIT and unknown:
@@ -141,33 +155,36 @@ def level(condition: Level, context: Context) -> Outcome:
     return outcome
 
 
-@dataclass(frozen=True)
-class _Wait:
-    """Since `start_ms` somebody waits; `doubt`: why that is not certain."""
-
-    start_ms: int
-    doubt: str
-
-
 def reply(condition: Reply, context: Context) -> Outcome:
-    """Hit where enough answers come late. What was not heard may be noise: it doubtfully ends a wait and doubtfully begins one."""
+    """Hit where enough answers come late, whether or not what was not heard is speech and whoever it is that is not known."""
     call = context.call
     if not call.timed:
         return Outcome(Verdict.UNDECIDED, why="no_times")
+    spans = sorted((s for s in call.spans if s.role != "system"), key=lambda s: (s.start_ms, s.end_ms))
+    heard = [s for s in spans if s.heard]
+    readings = [spans] if len(heard) == len(spans) else [spans, heard]
+    unknown = (True, False) if call.has_unknown() else (False,)
+    worlds = [_late(listed, condition, unknown_answers) for listed in readings for unknown_answers in unknown]
     certain: list[Evidence] = []
     doubtful: list[tuple[Evidence, str]] = []
-    wait: _Wait | None = None
-    for span in sorted((s for s in call.spans if s.role != "system"), key=lambda s: (s.start_ms, s.end_ms)):
-        doubt = "unknown_role" if span.role == "unknown" else "" if span.heard else "not_heard"
-        if wait is not None and may_be_by(span.role, condition.by) and span.start_ms - wait.start_ms > condition.longer_than_ms:
-            evidence = Evidence(wait.start_ms, span.start_ms, condition.by)
-            if wait.doubt or doubt:
-                doubtful.append((evidence, wait.doubt or doubt))
-            else:
-                certain.append(evidence)
-        if span.role == condition.by and not doubt:
-            wait = None
-        elif span.role != condition.by or wait is not None:
-            end = max(span.end_ms, wait.start_ms if wait is not None else 0)
-            wait = _Wait(end, doubt)
+    for start in sorted(set().union(*worlds)):
+        evidence = Evidence(max(world[start] for world in worlds if start in world), start, condition.by)
+        if all(start in world for world in worlds):
+            certain.append(evidence)
+        else:
+            doubtful.append((evidence, "unknown_role" if call.has_unknown() else "not_heard"))
     return counted(call, certain, doubtful, condition.times, lambda e: e)
+
+
+def _late(spans: Sequence[Span], condition: Reply, unknown_answers: bool) -> dict[int, int]:
+    """When each late answer starts, and since when it was waited for, if this is all the speech there is."""
+    found: dict[int, int] = {}
+    since: int | None = None
+    for span in spans:
+        if span.role == condition.by or (unknown_answers and span.role == "unknown"):
+            if since is not None and span.start_ms - since > condition.longer_than_ms:
+                found[span.start_ms] = since
+            since = None
+        else:
+            since = max(span.end_ms, since or 0)
+    return found

@@ -36,29 +36,50 @@ def silence(condition: Silence, context: Context) -> Outcome:
     doubtful: list[tuple[_Gap, str]] = []
     excuse = _excuses(condition.except_after, context)
     sure = _gaps(call.spans, condition.longer_than_ms)
+    if_noise = _gaps([s for s in call.spans if s.heard], condition.longer_than_ms)
+    around = _Around(if_noise)
     for gap in sure:
         excused = excuse(gap) if _may_fit(gap, condition) else "yes"
         if excused == "yes":
             continue
-        if not (is_by(gap.after, condition.before) and is_by(gap.before, condition.after)):
+        wide = around.of(gap)
+        if not _fits(gap, condition):
             doubtful.append((gap, "unknown_role"))
         elif excused:
             doubtful.append((gap, excused))
+        elif wide is None or not _fits(wide, condition):
+            doubtful.append((gap, "not_heard"))
         else:
             certain.append(gap)
-    for gap in _only_if_noise(call.spans, sure, condition.longer_than_ms):
+    for gap in _only_if_noise(if_noise, [gap for gap in sure if _may_fit(gap, condition)]):
         if _may_fit(gap, condition) and excuse(gap) != "yes":
             doubtful.append((gap, "not_heard"))
     return counted(call, certain, doubtful, condition.times, _gap_evidence)
 
 
-def _only_if_noise(spans: Sequence[Span], sure: Sequence[_Gap], longer_than_ms: int) -> Iterator[_Gap]:
+class _Around:
+    """For a gap the one around it that is there if what was not heard was no speech."""
+
+    def __init__(self, if_noise: Sequence[_Gap]) -> None:
+        self._gaps = if_noise
+        self._starts = [gap.start_ms for gap in if_noise]
+
+    def of(self, gap: _Gap) -> _Gap | None:
+        at = bisect_right(self._starts, gap.start_ms) - 1
+        return self._gaps[at] if at >= 0 and self._gaps[at].end_ms >= gap.end_ms else None
+
+
+def _only_if_noise(if_noise: Sequence[_Gap], sure: Sequence[_Gap]) -> Iterator[_Gap]:
     """Gaps that are there only if what was not heard was no speech, and that hold no sure gap."""
     starts = [gap.start_ms for gap in sure]
-    for gap in _gaps([s for s in spans if s.heard], longer_than_ms):
+    for gap in if_noise:
         at = bisect_left(starts, gap.start_ms)
         if at == len(sure) or sure[at].end_ms > gap.end_ms:
             yield gap
+
+
+def _fits(gap: _Gap, condition: Silence) -> bool:
+    return is_by(gap.after, condition.before) and is_by(gap.before, condition.after)
 
 
 def _may_fit(gap: _Gap, condition: Silence) -> bool:
