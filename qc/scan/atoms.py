@@ -31,7 +31,8 @@ def atoms(pattern: str) -> tuple[Texts, ...]:
     except (re.error, Warning, RecursionError, OverflowError, ValueError):
         return ()
     found = sorted(_sets(tree), key=lambda texts: (-min(2, *map(len, texts)), len(texts), sorted(texts)))
-    return tuple(dict.fromkeys(found))[:MOST_SETS]
+    chosen = tuple(dict.fromkeys(found))[:MOST_SETS]
+    return chosen[:1] + tuple(texts for texts in chosen[1:] if min(map(len, texts)) > 1)
 
 
 def _parse(pattern: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from qc.packs.conditions import (
     AtLeast,
     Beside,
     Condition,
+    Gap,
     Interruption,
     Near,
     NeverSays,
@@ -33,8 +35,10 @@ from qc.packs.conditions import (
 )
 from qc.scan.columns import SYSTEM, UNKNOWN, Batch, any_of
 from qc.scan.finding import NOTHING, Found
+from qc.scan.folding import ranges
 from qc.scan.places import MAX_PLACES
 from qc.scan.timing import JOIN_MS
+from qc.scan.view import STRETCH_GAP_MS
 
 MISS, UNDECIDED, HIT = 1, 2, 4
 OPEN = MISS | UNDECIDED | HIT
@@ -49,7 +53,7 @@ class State:
     """For each call of a batch the verdicts that a condition can have there.
 
     `plain`: it is undecided, and rests on nothing but `coverage` (NaN: none) and `why` (an index of `REASONS`). `rows`:
-    where given, every place that the condition can rest on.
+    where given, every place that the condition can rest on. `shown`: what a hit shows, complete where `told`.
     """
 
     bits: _Array
@@ -57,6 +61,34 @@ class State:
     coverage: _Array
     why: _Array
     rows: Rows | None = None
+    told: Any = None
+    shown: Callable[[Any], Shown] | None = None
+
+
+@dataclass
+class Shown:
+    """Evidence, in order of call and then as it is shown. `turn` -1: no turn, and no characters then."""
+
+    call: _Array
+    start_ms: _Array
+    end_ms: _Array
+    role: _Array
+    turn: _Array
+    first: _Array
+    last: _Array
+
+    def __len__(self) -> int:
+        return len(self.call)
+
+    def take(self, chosen: _Array) -> Shown:
+        """Some of it."""
+        return Shown(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+    @classmethod
+    def spans(cls, call: _Array, start_ms: _Array, end_ms: _Array, role: _Array) -> Shown:
+        """Evidence that lies in no turn."""
+        none = np.full(len(call), -1)
+        return cls(call, start_ms, end_ms, role, none, none, none)
 
 
 @dataclass
@@ -93,6 +125,7 @@ class Bounds:
         self.blind = batch.columns.odd | batch.columns.cut
         """Calls of which only the evaluators of single calls know anything."""
         self._gaps_of: dict[bool, Any] = {}
+        self._orders: dict[tuple[bool, bool], Any] = {}
 
     def of(self, condition: Condition) -> State:
         """The condition's bounds."""
@@ -143,6 +176,10 @@ class Bounds:
             low, high = self.batch.range_ms(window, condition.who)
             call = self.columns.turn_call[rows.turn]
             rows = rows.take(~((rows.end_ms < low[call]) | (rows.start_ms >= high[call])))
+        heard = np.zeros(self.size, bool)
+        if isinstance(condition, Says) and condition.unless and len(rows):
+            heard = self.batch.clean
+            rows = rows.take(~(heard[self.columns.turn_call[rows.turn]] & self._excused(rows, condition.unless)))
         state.rows = rows
         call = self.columns.turn_call[rows.turn]
         count = np.bincount(call, minlength=self.size)
@@ -150,13 +187,42 @@ class Bounds:
         if isinstance(condition, Says):
             need = len(condition.terms) if condition.need == -1 else condition.need
             least = max(need, condition.times)
-            hit = sure >= 1 if least <= 1 and not condition.unless else np.zeros(self.size, bool)
+            hit = (sure >= 1) & (least <= 1) & (heard | (not condition.unless))
             some = (count >= least) & (count > 0)
         else:
             hit, some = sure >= 1, count > 0
         state.bits = np.where(hit, HIT, np.where(some, OPEN, state.bits)).astype(np.uint8)
         state.plain &= ~some
+        state.told = state.bits == HIT
+        state.coverage = np.where(state.told, np.nan, state.coverage)
+        state.shown = lambda calls: self._words(rows, calls)
         return state
+
+    def _words(self, rows: Rows, calls: _Array) -> Shown:
+        """What certain places in these calls (bool [calls]) show: occurrences, those that overlap once."""
+        call = self.columns.turn_call[rows.turn]
+        rows = apart_rows(rows.take(rows.sure & calls[call]))
+        return self._as_shown(rows)
+
+    def _as_shown(self, rows: Rows) -> Shown:
+        c = self.columns
+        return Shown(c.turn_call[rows.turn], rows.start_ms, rows.end_ms, c.turn_role[rows.turn], rows.turn, rows.first, rows.last)
+
+    def _excused(self, rows: Rows, unless: Sequence[Term]) -> _Array:
+        """Places whose stretch of speech also says one of `unless`, in calls that were heard."""
+        said = self._of(unless)
+        said_in = self._stretches[said.turn[self.batch.reliable[said.turn]]]
+        return np.isin(self._stretches[rows.turn], said_in)
+
+    @cached_property
+    def _stretches(self) -> _Array:
+        """For each turn of the batch the first turn of its stretch, as `Call.stretches` says it."""
+        c = self.columns
+        if not len(c.turn_call):
+            return c.turn_call
+        joined = (np.diff(c.turn_call) == 0) & (np.diff(c.turn_role) == 0)
+        joined &= c.turn_start[1:] - c.turn_end[:-1] <= STRETCH_GAP_MS
+        return np.maximum.accumulate(np.where(np.concatenate(([False], joined)), 0, np.arange(len(c.turn_call))))
 
     def never_says(self, condition: NeverSays) -> State:
         """The opposite of `says`; beside another condition it is no opposite: where that does not happen both miss."""
@@ -242,40 +308,107 @@ class Bounds:
         state = self.open(np.where(first.bits == MISS, MISS, OPEN))
         if isinstance(condition, Near):
             state.bits[(first.bits == UNDECIDED) & (second.bits == MISS)] = MISS
-            if first.rows is not None and second.rows is not None and self._simple(condition.first, condition.second):
-                far = self.batch.clean & self._few(first.rows) & ~self._meet(first.rows, second.rows, condition)
-                state.bits[far] = MISS
             told = (first.bits == UNDECIDED) & ((second.bits & MISS) == 0)
         else:
             told = first.bits == UNDECIDED
         state.bits[told] = UNDECIDED
         state.plain = told & first.plain
         state.coverage, state.why = first.coverage, first.why
+        if first.rows is not None and second.rows is not None and self._simple(condition.first, condition.second):
+            self._pairs(condition, first.rows, second.rows, state)
         return state
+
+    def _pairs(self, condition: Near | NotNear, first: Rows, second: Rows, state: State) -> None:
+        """Decide calls of which all was heard: each place of the first with those of the second around it."""
+        call = self.columns.turn_call
+        if condition.gap.unit == "chars":
+            near = np.zeros(self.size, bool)
+            near[call[np.intersect1d(first.turn, second.turn)]] = True
+            if isinstance(condition, Near):
+                state.bits[self.batch.clean & self._few(first) & ~near] = MISS
+            return
+        decided = self.batch.clean & self._few(first) & ~self._overlapping(second)
+        first = apart_rows(first.take(decided[call[first.turn]]))
+        second = second.take(decided[call[second.turn]])
+        who = getattr(condition.second, "who", "anyone")
+        low, high = self._zones(first, condition.gap, who)
+        one, two = self._held(first, second, low, high)
+        state.bits[decided] = MISS
+        if isinstance(condition, Near):
+            places, coverage = self._as_shown(first.take(np.unique(one))), np.full(self.size, np.nan)
+            words = self._as_shown(second.take(np.unique(two)))
+            shown = Shown(*(np.concatenate((getattr(places, n), getattr(words, n))) for n in Shown.__dataclass_fields__))
+            shown = shown.take(np.lexsort((shown.first, shown.turn, shown.start_ms, shown.call)))
+            same = (np.diff(shown.turn) == 0) & (np.diff(shown.first) == 0) & (np.diff(shown.last) == 0)
+            shown = shown.take(np.concatenate((np.ones(min(1, len(shown)), bool), ~same)))
+        else:
+            alone = np.setdiff1d(np.arange(len(first)), one)
+            shown = self._as_shown(first.take(alone))
+            shown = shown.take(np.lexsort((shown.first, shown.turn, shown.start_ms, shown.call)))
+            coverage = self._spoken(call[first.turn[alone]], low[alone], high[alone], who)
+        hit = np.bincount(shown.call, minlength=self.size) > 0
+        state.bits[hit] = HIT
+        state.told = hit
+        state.coverage = np.where(decided, coverage, state.coverage)
+        state.shown = lambda calls: shown.take(calls[shown.call])
+
+    def _overlapping(self, rows: Rows) -> _Array:
+        """Calls in which places overlap."""
+        marks = np.zeros(self.size, bool)
+        touching = (np.diff(rows.turn) == 0) & (rows.start[1:] < rows.end[:-1])
+        marks[self.columns.turn_call[rows.turn[1:][touching]]] = True
+        return marks
+
+    def _zones(self, rows: Rows, gap: Gap, who: str) -> tuple[_Array, _Array]:
+        """Start and end in ms of what lies around each place (`qc.scan.places.zone_beside`)."""
+        c = self.columns
+        if gap.unit == "ms":
+            return rows.start_ms - gap.size, rows.end_ms + gap.size
+        call = c.turn_call[rows.turn]
+        low = np.minimum(c.bounds[0][call], rows.start_ms)
+        high = np.maximum(c.bounds[1][call], rows.end_ms) + 1
+        listed = np.flatnonzero(c.by(c.turn_role, who))
+        if not len(listed):
+            return low, high
+        before = np.searchsorted(listed, rows.turn) - gap.size
+        after = np.searchsorted(listed, rows.turn, side="right") + gap.size - 1
+        from_ = listed[np.clip(before, 0, len(listed) - 1)]
+        to = listed[np.clip(after, 0, len(listed) - 1)]
+        low = np.where((before >= 0) & (c.turn_call[from_] == call), c.turn_start[from_], low)
+        high = np.where((after < len(listed)) & (c.turn_call[to] == call), c.turn_end[to], high)
+        return low, np.maximum(low, high)
+
+    def _held(self, first: Rows, second: Rows, low: _Array, high: _Array) -> tuple[_Array, _Array]:
+        """Pairs (number in first, number in second) where the second lies in the zone around the first, its own words left out."""
+        call = self.columns.turn_call
+        order = np.argsort(call[second.turn] * _FAR + second.start_ms, kind="stable")
+        keys = (call[second.turn] * _FAR + second.start_ms)[order]
+        longest = int((second.end_ms - second.start_ms).max()) if len(second) else 0
+        here = call[first.turn] * _FAR
+        a = np.searchsorted(keys, here + np.maximum(low - longest, 0))
+        b = np.maximum(np.searchsorted(keys, here + np.maximum(high, 0)), a)
+        one = np.repeat(np.arange(len(first)), b - a)
+        two = order[ranges(a, b - a)]
+        timely = (second.start_ms[two] < high[one]) & (second.end_ms[two] > low[one])
+        beside = (second.first[two] >= first.last[one]) | (second.last[two] <= first.first[one])
+        held = timely & ((second.turn[two] != first.turn[one]) | beside)
+        return one[held], two[held]
+
+    def _spoken(self, call: _Array, low: _Array, high: _Array, who: str) -> _Array:
+        """For each call 1 where `who` speaks in one of its zones, all of it heard; NaN where there is nothing to hear."""
+        c = self.columns
+        spans = np.flatnonzero(c.by(c.span_role, who, maybe=True) & (c.span_end > c.span_start))
+        starts = np.sort(c.span_call[spans] * _FAR + c.span_start[spans])
+        ends = np.sort(c.span_call[spans] * _FAR + c.span_end[spans])
+        begun = np.searchsorted(starts, call * _FAR + np.maximum(high, 0))
+        over = np.searchsorted(ends, call * _FAR + np.maximum(low, 0), side="right")
+        coverage = np.full(self.size, np.nan)
+        coverage[call[(begun > over) & (high > low)]] = 1.0
+        return coverage
 
     def _simple(self, *conditions: Condition) -> bool:
         """Words that each place says for itself."""
         return all(isinstance(c, Says) and c.need == 1 and c.times == 1 for c in conditions)
-
-    def _meet(self, first: Rows, second: Rows, condition: Near | NotNear) -> _Array:
-        """Calls in which a place of the first may be so near to one of the second."""
-        marks = np.zeros(self.size, bool)
-        call = self.columns.turn_call
-        if not len(first) or not len(second):
-            return marks
-        if condition.gap.unit == "turns":
-            marks[np.intersect1d(call[first.turn], call[second.turn])] = True
-        elif condition.gap.unit == "chars":
-            marks[call[np.intersect1d(first.turn, second.turn)]] = True
-        else:
-            gap = condition.gap.size
-            starts = np.sort(call[second.turn] * _FAR + second.start_ms)
-            longest = int((second.end_ms - second.start_ms).max())
-            here = call[first.turn]
-            low = np.searchsorted(starts, here * _FAR + np.maximum(first.start_ms - gap - longest, 0))
-            high = np.searchsorted(starts, here * _FAR + first.end_ms + gap, side="right")
-            marks[here[high > low]] = True
-        return marks
 
     def then(self, condition: Then) -> State:
         """Every step has to be there; where all was heard, one after the other."""
@@ -287,23 +420,27 @@ class Bounds:
             rows = [s.rows for s in states if s.rows is not None]
             if len(rows) == len(states):
                 few = np.stack([self._few(r) for r in rows]).all(axis=0)
-                state.bits[self.batch.clean & few & ~self._in_order(rows)] = MISS
+                state.bits[self.batch.clean & few & ~self._in_order(rows, condition)] = MISS
         told = (states[0].bits == UNDECIDED) & certain & ~missing
         state.bits[told] = UNDECIDED
         state.plain = told & states[0].plain
         state.coverage, state.why = states[0].coverage, states[0].why
         return state
 
-    def _in_order(self, steps: Sequence[Rows]) -> _Array:
-        """Calls in which each step may begin when the one before is over."""
-        over = np.full(self.size, -_FAR)
-        for rows in steps:
-            call = self.columns.turn_call[rows.turn]
-            fits = rows.start_ms >= over[call]
-            after = np.full(self.size, _FAR)
-            np.minimum.at(after, call[fits], rows.end_ms[fits])
-            over = after
-        return over < _FAR
+    def _in_order(self, steps: Sequence[Rows], condition: Then) -> _Array:
+        """Calls in which each step has a place that may begin when one of the step before is over, and not too long after."""
+        call = self.columns.turn_call
+        over = np.sort(call[steps[0].turn] * _FAR + steps[0].end_ms)
+        marks = np.zeros(self.size, bool)
+        for rows, step in zip(steps[1:], condition.steps[1:], strict=True):
+            here = call[rows.turn] * _FAR
+            within = step.gap.size if step.gap is not None and step.gap.unit == "ms" else _FAR
+            earliest = np.maximum(rows.start_ms - within + 1, 0)
+            fits = np.searchsorted(over, here + rows.start_ms, side="right") > np.searchsorted(over, here + earliest)
+            over = np.sort((here + rows.end_ms)[fits])
+            last = call[rows.turn[fits]]
+        marks[last] = True
+        return marks
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -311,61 +448,118 @@ class Bounds:
         """A miss where no gap is so long, whether or not what was not heard was speech."""
         c = self.columns
         marks = np.zeros(self.size, bool)
-        for heard_only in (False, True):
-            call, length, before, after = self._gaps(heard_only)
-            fits = length > condition.longer_than_ms
+        for heard_only in (True, False):
+            call, start, end, before, after = self._gaps(heard_only)
+            fits = end - start > condition.longer_than_ms
             fits &= c.by(after, condition.before, maybe=True) & c.by(before, condition.after, maybe=True)
             marks |= np.bincount(call[fits], minlength=self.size) > 0
-        return self.open(np.where(marks, OPEN, MISS))
+        state = self.open(np.where(marks, OPEN, MISS))
+        if condition.except_after:
+            fits &= ~self._waited_for(condition.except_after, call, start)
+        shown = Shown.spans(call[fits], start[fits], end[fits], after[fits])
+        return self._counted(state, self.batch.clean, shown, condition.times)
 
-    def _gaps(self, heard_only: bool) -> tuple[_Array, _Array, _Array, _Array]:
-        """(call, ms, role before, role after) of stretches in which nobody speaks."""
-        if heard_only not in self._gaps_of:
-            self._gaps_of[heard_only] = self._find_gaps(heard_only)
-        found: tuple[_Array, _Array, _Array, _Array] = self._gaps_of[heard_only]
+    def _waited_for(self, excuses: Sequence[Term], call: _Array, start: _Array) -> _Array:
+        """Gaps before which the last turn of either side says one of these, in calls that were heard."""
+        c = self.columns
+        said = self._of(excuses)
+        said_in = np.unique(self._stretches[said.turn[self.batch.reliable[said.turn]]])
+        marks = np.zeros(len(call), bool)
+        for turns, ends in self._turns_by_end if len(said_in) else ():
+            at = np.searchsorted(ends, call * _FAR + start + JOIN_MS, side="right") - 1
+            last = turns[np.maximum(at, 0)]
+            marks |= (at >= 0) & (c.turn_call[last] == call) & np.isin(self._stretches[last], said_in)
+        return marks
+
+    @cached_property
+    def _turns_by_end(self) -> list[tuple[_Array, _Array]]:
+        """For each role but tones: its turns in order of call and end, and these ends."""
+        c = self.columns
+        found = []
+        for role in range(len(c.roles)):
+            turns = np.flatnonzero(c.turn_role == role)
+            if role != SYSTEM and len(turns):
+                turns = turns[np.lexsort((turns, c.turn_end[turns], c.turn_call[turns]))]
+                found.append((turns, c.turn_call[turns] * _FAR + c.turn_end[turns]))
         return found
 
-    def _find_gaps(self, heard_only: bool) -> tuple[_Array, _Array, _Array, _Array]:
+    def _spans(self, heard_only: bool, people_only: bool) -> _Array:
+        """Detected speech in order of call, start and end."""
         c = self.columns
-        chosen = np.flatnonzero(c.span_heard) if heard_only else np.arange(len(c.span_call))
-        order = chosen[np.lexsort((c.span_end[chosen], c.span_start[chosen], c.span_call[chosen]))]
+        key = heard_only, people_only
+        if key not in self._orders:
+            chosen = np.ones(len(c.span_call), bool)
+            if heard_only:
+                chosen &= c.span_heard
+            if people_only:
+                chosen &= c.span_role != SYSTEM
+            places = np.flatnonzero(chosen)
+            first, last = c.span_call[places] * _FAR + c.span_start[places], c.span_end[places]
+            rising = (np.diff(first) > 0) | ((np.diff(first) == 0) & (np.diff(last) >= 0))
+            self._orders[key] = places if rising.all() else places[np.lexsort((last, first))]
+        return self._orders[key]
+
+    def _counted(self, state: State, heard: _Array, shown: Shown, times: int) -> State:
+        """Decide calls of which all was heard by how much there is to show."""
+        hit = heard & (np.bincount(shown.call, minlength=self.size) >= times)
+        state.bits[heard] = np.where(hit[heard], HIT, MISS)
+        state.told = hit
+        state.shown = lambda calls: shown.take(calls[shown.call])
+        return state
+
+    def _gaps(self, heard_only: bool) -> tuple[_Array, ...]:
+        """(call, start, end, role before, role after) of stretches in which nobody speaks."""
+        if heard_only not in self._gaps_of:
+            self._gaps_of[heard_only] = self._find_gaps(heard_only)
+        return self._gaps_of[heard_only]
+
+    def _find_gaps(self, heard_only: bool) -> tuple[_Array, ...]:
+        c = self.columns
+        order = self._spans(heard_only, people_only=False)
         call, start, role = c.span_call[order], c.span_start[order], c.span_role[order]
         if len(order) < 2:
             empty = np.zeros(0, np.int64)
-            return empty, empty, empty, empty
+            return (empty,) * 5
         ends = call * _FAR + c.span_end[order]
         latest = np.maximum.accumulate(ends)
         # who ended last: the first that reached the latest end
         fresh = np.concatenate(([True], ends[1:] > latest[:-1]))
         last = np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))
-        length = start[1:] - (latest[:-1] - call[1:] * _FAR)
+        since = latest[:-1] - call[1:] * _FAR
         before, after = role[last[:-1]], role[1:]
-        kept = (call[1:] == call[:-1]) & (length > 0) & (before != SYSTEM) & (after != SYSTEM)
-        return call[1:][kept], length[kept], before[kept], after[kept]
+        kept = (call[1:] == call[:-1]) & (start[1:] > since) & (before != SYSTEM) & (after != SYSTEM)
+        return call[1:][kept], since[kept], start[1:][kept], before[kept], after[kept]
 
     def reply(self, condition: Reply) -> State:
         """A miss where nobody waits so long, whether or not what was not heard is speech, whoever it is that is not known."""
-        marks = np.zeros(self.size, bool)
-        for heard_only in (False, True):
-            for unknown_answers in (False, True):
-                marks |= self._late(condition, heard_only, unknown_answers)
-        return self.open(np.where(marks, OPEN, MISS))
-
-    def _late(self, condition: Reply, heard_only: bool, unknown_answers: bool) -> _Array:
-        """Calls in which an answer comes late, if this is all the speech there is."""
         c = self.columns
-        order = np.flatnonzero((c.span_role != SYSTEM) & (c.span_heard | (not heard_only)))
-        order = order[np.lexsort((c.span_end[order], c.span_start[order], c.span_call[order]))]
+        worlds = [(False, False)]
+        if not c.span_heard.all():
+            worlds.append((True, False))
+        if (c.span_role == UNKNOWN).any():
+            worlds += [(heard_only, True) for heard_only, _ in worlds]
+        marks = np.zeros(self.size, bool)
+        for heard_only, unknown_answers in reversed(worlds):
+            call, since, start = self._late(condition, heard_only, unknown_answers)
+            marks[call] = True
+        shown = Shown.spans(call, since, start, np.full(len(call), c.roles.index(condition.by)))
+        return self._counted(self.open(np.where(marks, OPEN, MISS)), self.batch.clean, shown, condition.times)
+
+    def _late(self, condition: Reply, heard_only: bool, unknown_answers: bool) -> tuple[_Array, _Array, _Array]:
+        """(call, waited for since, start) of answers that come late, if this is all the speech there is."""
+        c = self.columns
+        order = self._spans(heard_only, people_only=True)
         call, start = c.span_call[order], c.span_start[order]
-        answered = c.by(c.span_role[order], condition.by, maybe=unknown_answers)
+        answered = c.by(c.span_role[order], condition.by)
+        if unknown_answers:
+            answered = answered | (c.span_role[order] == UNKNOWN)
         # since the last answer: the latest end of what the others said
         part = np.cumsum(answered) - answered + np.cumsum(np.diff(call, prepend=-1) != 0)
         ends = np.where(answered, part * _FAR, part * _FAR + 1 + c.span_end[order])
         latest = np.maximum.accumulate(ends)
-        waited = start[1:] - (latest[:-1] - part[1:] * _FAR - 1)
-        waiting = (latest[:-1] > part[1:] * _FAR) & answered[1:]
-        late = waiting & (waited > condition.longer_than_ms)
-        return np.bincount(call[1:][late], minlength=self.size) > 0
+        since = latest[:-1] - part[1:] * _FAR - 1
+        late = (latest[:-1] > part[1:] * _FAR) & answered[1:] & (start[1:] - since > condition.longer_than_ms)
+        return call[1:][late], since[late], start[1:][late]
 
     def interruption(self, condition: Interruption) -> State:
         """A miss where no two pieces of speech lie over each other for so long."""
@@ -390,6 +584,25 @@ class Bounds:
         marks = np.bincount(call[1:][fits], minlength=self.size) > 0
         marks |= any_of(c.span_role == UNKNOWN, c.span_first)  # one channel for all hides who speaks over whom
         return self.open(np.where(marks, OPEN, MISS))
+
+
+def apart_rows(rows: Rows) -> Rows:
+    """Occurrences: leftmost-longest places that do not overlap. Takes and gives rows in order."""
+    if len(rows) < 2:
+        return rows
+    touching = (np.diff(rows.turn) == 0) & (rows.start[1:] < rows.end[:-1])
+    if not touching.any():
+        return rows
+    kept = np.ones(len(rows), bool)
+    doubtful = np.flatnonzero(np.isin(rows.turn, rows.turn[1:][touching]))
+    places = zip(rows.turn[doubtful].tolist(), rows.start[doubtful].tolist(), rows.end[doubtful].tolist(), strict=True)
+    turn, reach = -1, 0
+    for i, (here, start, end) in zip(doubtful.tolist(), places, strict=True):
+        if here == turn and start < reach:
+            kept[i] = False
+        else:
+            turn, reach = here, end
+    return rows.take(kept)
 
 
 def outside(found: Found, longer: Found) -> Found:

@@ -298,6 +298,7 @@ class Batch:
             sure, unknown = _floats(columns.turn_sure)
             self.reliable &= unknown | (sure.astype(np.float64) >= floor)
         self._coverages: dict[Any, tuple[_Array, _Array]] = {}
+        self._windows: dict[Any, tuple[_Array, _Array]] = {}
 
     @cached_property
     def clean(self) -> _Array:
@@ -305,6 +306,7 @@ class Batch:
         c = self.columns
         bad = c.odd | c.cut | any_of(~self.reliable | (c.turn_role == UNKNOWN), c.turn_first)
         bad |= any_of(~c.span_heard | (c.span_role == UNKNOWN), c.span_first)
+        bad |= any_of(c.turn_number != np.arange(len(c.turn_call)) - c.turn_first[c.turn_call], c.turn_first)
         agent, customer = c.ends_silent
         return ~(bad | agent | customer)
 
@@ -360,6 +362,11 @@ class Batch:
 
     def range_ms(self, window: Window | None, who: str) -> tuple[_Array, _Array]:
         """Start and end of a window in each call, as `Call.range_ms` says it."""
+        if (window, who) not in self._windows:
+            self._windows[window, who] = self._range_ms(window, who)
+        return self._windows[window, who]
+
+    def _range_ms(self, window: Window | None, who: str) -> tuple[_Array, _Array]:
         c = self.columns
         start, end = c.bounds
         if window is None:
@@ -464,6 +471,8 @@ class Batch:
                 reliable=reliable,
                 char_ms=timed,
                 level_dbfs=level,
+                folded=c.folded,
+                place=a + k,
             )
             found.append(turn)
         return tuple(found)
@@ -489,8 +498,16 @@ class Batch:
 
 
 class _LaterTurn(Turn):
-    """A turn whose normal form is made when it is asked for: of most turns nobody asks."""
+    """A turn whose normal form is taken out of the batch's when it is asked for: of most turns nobody asks."""
+
+    folded: Folded
+    place: int
 
     @cached_property
     def normal(self) -> Normal:
-        return normal(self.text[:MAX_TURN_CHARS])
+        if len(self.text) > MAX_TURN_CHARS:
+            return normal(self.text[:MAX_TURN_CHARS])
+        text = self.folded.text(self.place)
+        at = np.arange(len(text))
+        starts, ends = self.folded.original(np.full(len(text), self.place), at, at + 1)
+        return Normal(text, tuple(starts.tolist()), tuple(ends.tolist()))

@@ -6,6 +6,7 @@ goes to the evaluators of single calls. Both give the same rows: `tests/scan` co
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from qc.packs.conditions import Beside, NeverSays, Says
+from qc.packs.conditions import Beside, NeverSays
 from qc.packs.model import Pack, Rule
-from qc.scan.bounds import HIT, MISS, REASONS, UNDECIDED, Bounds, Rows, State
+from qc.scan.bounds import HIT, MISS, REASONS, UNDECIDED, Bounds, Shown, State
 from qc.scan.columns import Batch
 from qc.scan.evaluate import MAX_EVIDENCE, NOT_APPLICABLE, Finding, applies, count_spaced, finding
 from qc.scan.finding import Finder, Found, ranges
@@ -48,13 +49,16 @@ class BatchScanner:
         for number, rule in self.rules:
             for call in self._rule(bounds, number, rule, chosen, verdicts).tolist():
                 left.setdefault(call, []).append((number, rule))
+        lists = _Lists(found)
+        first = batch.columns.turn_first.tolist()
         for call, rules in left.items():
             try:
                 one = batch.call(call)
             except (TypeError, ValueError, KeyError) as error:
                 broken[call] = error
                 continue
-            context = Context(one, self._matches(batch, found, call), self.pack.coverage_floor)
+            matches = CallMatches(_OfCall(lists, first[call], first[call + 1]))
+            context = Context(one, matches, self.pack.coverage_floor)
             for number, rule in rules:
                 verdicts.add_finding(call, number, finding(rule, context))
         return broken
@@ -73,8 +77,9 @@ class BatchScanner:
         shown = open_ & (state.bits == HIT) & ~bounds.blind
         if fits is not None:
             shown &= fits > 0
-        if isinstance(rule.when, Says) and not isinstance(rule.when.window, Beside) and state.rows is not None:
-            self._show(bounds, number, rule, (shown, state.rows), verdicts)
+        if state.shown is not None:
+            shown &= state.told
+            self._show(bounds.batch, number, rule, (state.shown(shown), state.coverage), verdicts)
             open_ &= ~shown
         elif isinstance(rule.when, NeverSays) and not isinstance(rule.when.window, Beside):
             self._show_absence(bounds, number, rule, (shown, state), verdicts)
@@ -95,18 +100,18 @@ class BatchScanner:
                 fits[call] = 0
         return fits
 
-    def _show(self, bounds: Bounds, number: int, rule: Rule, hits: tuple[_Array, Rows], verdicts: Verdicts) -> None:
-        shown, rows = hits
-        call = bounds.columns.turn_call[rows.turn]
-        rows = apart_rows(rows.take(rows.sure & shown[call]))
-        call = bounds.columns.turn_call[rows.turn]
-        calls, first, counts = np.unique(call, return_index=True, return_counts=True)
+    def _show(self, batch: Batch, number: int, rule: Rule, hits: tuple[Shown, _Array], verdicts: Verdicts) -> None:
+        shown, coverage = hits
+        if not len(shown):
+            return
+        calls, first, counts = np.unique(shown.call, return_index=True, return_counts=True)
         times = np.ones(len(calls), np.int64)
         if rule.once_per_ms is not None:
-            starts = np.split(rows.start_ms, first[1:])
+            starts = np.split(shown.start_ms, first[1:])
             times = np.array([count_spaced(rule.once_per_ms, s.tolist()) for s in starts], np.int64)
-        kept = np.arange(len(rows)) - np.repeat(first, counts) < MAX_EVIDENCE
-        verdicts.add_words(bounds.batch, calls, number, times, np.minimum(counts, MAX_EVIDENCE), rows.take(kept))
+        kept = np.arange(len(shown)) - np.repeat(first, counts) < MAX_EVIDENCE
+        sizes = np.minimum(counts, MAX_EVIDENCE)
+        verdicts.add_hits(batch, number, (calls, times, coverage[calls], sizes), shown.take(kept))
 
     def _show_absence(self, bounds: Bounds, number: int, rule: Rule, hits: tuple[_Array, State], verdicts: Verdicts) -> None:
         shown, state = hits
@@ -121,54 +126,38 @@ class BatchScanner:
             windows = np.maximum(start, low), np.maximum(np.minimum(end, high), start)
         verdicts.add_absence(calls, number, state.coverage[calls], windows, condition.who)
 
-    def _matches(self, batch: Batch, found: Mapping[Any, Found], call: int) -> CallMatches:
-        first = batch.columns.turn_first
-        return CallMatches(_OfCall(found, int(first[call]), int(first[call + 1])))
+
+class _Lists:
+    """What was found of each term as lists, made when first asked for."""
+
+    def __init__(self, found: Mapping[Any, Found]) -> None:
+        self._found = found
+        self._lists: dict[Any, tuple[list[int], list[int], list[int]] | None] = {}
+
+    def of(self, term: Any) -> tuple[list[int], list[int], list[int]] | None:
+        if term not in self._lists:
+            found = self._found.get(term)
+            self._lists[term] = None if found is None else (found.turn.tolist(), found.start.tolist(), found.end.tolist())
+        return self._lists[term]
 
 
 class _OfCall(dict[Any, Any]):
     """The matches of one call by term, taken out of the batch's when they are asked for."""
 
-    def __init__(self, found: Mapping[Any, Found], first: int, last: int) -> None:
+    def __init__(self, lists: _Lists, first: int, last: int) -> None:
         super().__init__()
-        self._found, self._first, self._last = found, first, last
+        self._lists, self._first, self._last = lists, first, last
 
     def get(self, term: Any, default: Any = ()) -> Any:
+        listed = self._lists.of(term)
+        if listed is None:
+            return default
         if term not in self:
-            found = self._found.get(term)
-            if found is None:
-                return default
-            a, b = np.searchsorted(found.turn, (self._first, self._last))
-            self[term] = [
-                Match(turn - self._first, start, end, term)
-                for turn, start, end in zip(
-                    found.turn[a:b].tolist(), found.start[a:b].tolist(), found.end[a:b].tolist(), strict=True
-                )
-            ]
+            turns, starts, ends = listed
+            a = bisect_left(turns, self._first)
+            b = bisect_left(turns, self._last, a)
+            self[term] = [Match(turns[i] - self._first, starts[i], ends[i], term) for i in range(a, b)]
         return self[term]
-
-
-def apart_rows(rows: Rows) -> Rows:
-    """Occurrences: leftmost-longest places that do not overlap. Takes and gives rows in order."""
-    if len(rows) < 2:
-        return rows
-    same = rows.turn[1:] == rows.turn[:-1]
-    touching = same & (rows.start[1:] < rows.end[:-1])
-    if not touching.any():
-        return rows
-    kept = np.ones(len(rows), bool)
-    doubtful = np.flatnonzero(np.isin(rows.turn, np.unique(rows.turn[1:][touching])))
-    turn, reach = -1, 0
-    for i, (t, start, end) in zip(
-        doubtful.tolist(),
-        zip(rows.turn[doubtful].tolist(), rows.start[doubtful].tolist(), rows.end[doubtful].tolist(), strict=True),
-        strict=True,
-    ):
-        if t == turn and start < reach:
-            kept[i] = False
-        else:
-            turn, reach = t, end
-    return rows.take(kept)
 
 
 @dataclass
@@ -209,24 +198,22 @@ class Verdicts:
             reasons: list[str | None] = [REASONS[i] or None for i in why.tolist()]
             self._chunks.append(self._chunk(calls, number, 1, (np.zeros(len(calls), np.int64), coverage, reasons)))
 
-    def add_words(self, batch: Batch, calls: _Array, number: int, times: _Array, shown: _Array, rows: Rows) -> None:
-        """Hits, and the words that they rest on; `rows` in order of call, `shown` of them each."""
-        if not len(calls):
-            return
-        chunk = self._chunk(calls, number, 0, (times, np.full(len(calls), np.nan), [None] * len(calls)))
+    def add_hits(self, batch: Batch, number: int, hits: tuple[_Array, _Array, _Array, _Array], shown: Shown) -> None:
+        """Hits: (calls, counts, coverage, how much of `shown` each has)."""
+        calls, times, coverage, sizes = hits
+        chunk = self._chunk(calls, number, 0, (times, coverage, [None] * len(calls)))
         c = batch.columns
-        roles = pa.DictionaryArray.from_arrays(pa.array(c.turn_role[rows.turn]), pa.array(c.roles)).cast(pa.string())
-        columns = {
-            "turn": pa.array(c.turn_number[rows.turn].astype(np.int32)),
-            "role": roles,
-            "start_ms": pa.array(rows.start_ms),
-            "end_ms": pa.array(rows.end_ms),
-            "char_start": pa.array(rows.first.astype(np.int32)),
-            "char_end": pa.array(rows.last.astype(np.int32)),
-            "quote": batch.quotes(rows.turn, rows.first, rows.last),
-        }
-        chunk.shown = shown
-        chunk.evidence = _evidence(columns, len(rows))
+        roles = pa.DictionaryArray.from_arrays(pa.array(shown.role), pa.array(c.roles)).cast(pa.string())
+        columns = {"role": roles, "start_ms": pa.array(shown.start_ms), "end_ms": pa.array(shown.end_ms)}
+        if (shown.turn >= 0).all():
+            columns |= {
+                "turn": pa.array(c.turn_number[shown.turn].astype(np.int32)),
+                "char_start": pa.array(shown.first.astype(np.int32)),
+                "char_end": pa.array(shown.last.astype(np.int32)),
+                "quote": batch.quotes(shown.turn, shown.first, shown.last),
+            }
+        chunk.shown = sizes
+        chunk.evidence = _evidence(columns, len(shown))
         self._chunks.append(chunk)
 
     def add_absence(self, calls: _Array, number: int, coverage: _Array, windows: tuple[_Array, _Array] | None, who: str) -> None:

@@ -31,6 +31,7 @@ MOST_ALIKE = 48
 """Words that begin with the same two characters; where there are more, or more words in all, the automaton is used."""
 
 _STEP = 1 << 20
+_PLACE_BITS = 40
 
 _Array = Any
 
@@ -65,18 +66,21 @@ class Finder:
         self._any_similar = any(term.kind == "similar" for term in wanted)
         needed = [text for pattern in self._patterns for texts in pattern.atoms for text in texts] + self._fuzzy.pieces
         self._texts = list(dict.fromkeys([*self._words, *needed]))
+        self._lengths = np.array([len(text) for text in self._texts], np.int64)
         self._number = {text: i for i, text in enumerate(self._texts)}
         self._literals = _Literals(self._texts)
         self._sounds = _Sounds([term for term in wanted if term.kind == "sound"])
 
     def find(self, folded: Folded) -> dict[Term, Found]:
         """What is found of each term; terms that are not found are left out."""
-        which, place, end = self._literals.find(folded.codes)
+        which, place = self._literals.find(folded.codes)
+        key = np.sort(which << _PLACE_BITS | place)
+        which, place = key >> _PLACE_BITS, key & ((1 << _PLACE_BITS) - 1)
+        end = place + self._lengths[which]
         turn = folded.turn_of(place)
         inside = end <= folded.first[turn + 1]
-        which, place, end, turn = which[inside], place[inside], end[inside], turn[inside]
-        order = np.lexsort((place, which))
-        which, place, end, turn = which[order], place[order], end[order], turn[order]
+        if not inside.all():
+            which, place, end, turn = which[inside], place[inside], end[inside], turn[inside]
         bounds = np.searchsorted(which, np.arange(len(self._texts) + 1))
         whole = _whole(folded, place, end, turn)
         result: dict[Term, Found] = {}
@@ -287,15 +291,15 @@ class _Literals:
             b = self._second_of[(self._keys & np.uint64(0xFFFFFFFF)).astype(np.int64)]
             self._pairs[a * self._width + b] = np.arange(len(self._keys))
 
-    def find(self, codes: _Array) -> tuple[_Array, _Array, _Array]:
-        """(number of the text, start, end) of every place, in no order."""
+    def find(self, codes: _Array) -> tuple[_Array, _Array]:
+        """(number of the text, start) of every place, in no order."""
         empty = np.zeros(0, np.int64)
         if not len(codes) or not self._texts:
-            return empty, empty, empty
+            return empty, empty
         if self._automaton is not None:
             listed = self._automaton.find_matches_as_indexes(text_of(codes), overlapping=True)
-            which, start, end = np.array(listed, np.int64).reshape(-1, 3).T
-            return which, start, end
+            which, start, _ = np.array(listed, np.int64).reshape(-1, 3).T
+            return which, start
         marks = self._table[codes]
         found: list[tuple[_Array, _Array]] = []
         if self._single is not None:
@@ -306,9 +310,9 @@ class _Literals:
         for at in range(0, len(here), _STEP):
             found.extend(self._longer(codes, here[at : at + _STEP]))
         if not found:
-            return empty, empty, empty
+            return empty, empty
         which, start = (np.concatenate(column) for column in zip(*found, strict=True))
-        return which, start, start + self._lengths[which]
+        return which, start
 
     def _longer(self, codes: _Array, here: _Array) -> list[tuple[_Array, _Array]]:
         pair = self._pair(codes[here], codes[here + 1])

@@ -24,10 +24,88 @@ _NUMERALS = frozenset("0123456789零〇一二三四五六七八九十百千万�
 _SPOKEN = frozenset("零〇一二三四五六七八九幺")
 _SINGLE = {ord("'"): "ll", 0x2019: "ll", ord("`"): "ll", ord("."): "dd", ord(":"): "dd", ord(","): "dd"}
 _CODES = 0x110000
-_BITS = 21
-_MEMO = 100_000
+_LETTERS = sorted(ALPHABET)
+_BITS = len(_LETTERS).bit_length()
+_PACKED = 64 // _BITS
+"""So many characters of a phrase of numerals fit into one number."""
+
+_MEMO = 400_000
+"""Most phrases to remember."""
 
 _Array = Any
+
+
+@dataclass
+class _Edits:
+    """Phrases that become numbers: where each starts, how many characters it has there, where its new text lies in
+    `TABLES.news` and how long that is. All int64 [edits]."""
+
+    start: _Array
+    size: _Array
+    new: _Array
+    length: _Array
+
+    @property
+    def rest(self) -> tuple[_Array, _Array, _Array]:
+        return self.size, self.new, self.length
+
+
+def _joined_edits(parts: list[_Edits]) -> _Edits:
+    return _Edits(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("start", "size", "new", "length")))
+
+
+def _edits(listed: list[tuple[int, int, str]]) -> _Edits:
+    """Edits of (start, size, new text)."""
+    at = TABLES.add_news([new for _, _, new in listed])
+    start, size = np.array([(a, b) for a, b, _ in listed], np.int64).reshape(-1, 2).T
+    return _Edits(start, size, at, np.array([len(new) for _, _, new in listed], np.int64))
+
+
+class _Known:
+    """What `replacements` makes of phrases between characters that it does not look at: asked once for each phrase."""
+
+    def __init__(self) -> None:
+        none = np.zeros(0, np.int64)
+        self.keys = np.zeros(0, np.uint64)
+        self.first, self.count = none, none
+        self.edits = _Edits(none, none, none, none)
+
+    def look_up(self, keys: _Array) -> _Array:
+        """The number of each phrase, which is given as its characters' numbers, the last in the lowest bits."""
+        which = self._place(keys)
+        new = np.unique(keys[which < 0])
+        if len(new):
+            if len(self.keys) + len(new) > _MEMO:
+                TABLES.forget()
+                new = np.unique(keys)
+            self._learn(new)
+            which = self._place(keys)
+        return which
+
+    def _place(self, keys: _Array) -> _Array:
+        if not len(self.keys):
+            return np.full(len(keys), -1)
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[at] == keys, at, -1)
+
+    def _learn(self, keys: _Array) -> None:
+        listed: list[tuple[int, int, str]] = []
+        counts = []
+        for key in keys.tolist():
+            phrase = ""
+            while key:
+                phrase = _LETTERS[(key & (1 << _BITS) - 1) - 1] + phrase
+                key >>= _BITS
+            found = replacements(phrase)
+            counts.append(len(found))
+            listed += [(a, b - a, new) for a, b, new in found]
+        count = np.array(counts, np.int64)
+        first = len(self.edits.start) + np.cumsum(count) - count
+        self.edits = _joined_edits([self.edits, _edits(listed)])
+        order = np.argsort(np.concatenate((self.keys, keys)), kind="stable")
+        self.keys = np.concatenate((self.keys, keys))[order]
+        self.first = np.concatenate((self.first, first))[order]
+        self.count = np.concatenate((self.count, count))[order]
 
 
 class _Tables:
@@ -39,7 +117,25 @@ class _Tables:
         self.digits = np.zeros(_CODES, np.uint32)
         for char, digit in DIGITS.items():
             self.digits[ord(char)] = ord(digit)
-        self.phrases: dict[str, list[tuple[int, int, str]]] = {}
+        self.letters = np.zeros(_CODES, np.uint64)
+        self.letters[[ord(char) for char in _LETTERS]] = np.arange(1, len(_LETTERS) + 1)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew with numerals, so that strangers' texts do not fill the memory."""
+        self.known = _Known()
+        self.news = np.zeros(0, np.uint32)
+        self._places: dict[str, int] = {}
+
+    def add_news(self, texts: list[str]) -> _Array:
+        """Where each of these texts lies in `news`."""
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._places]
+        at = len(self.news)
+        for text in fresh:
+            self._places[text] = at
+            at += len(text)
+        self.news = np.concatenate((self.news, codes_of("".join(fresh)))) if fresh else self.news
+        return np.array([self._places[text] for text in texts], np.int64)
 
     def look_up(self, codes: _Array) -> _Array:
         packed = self.packed[codes]
@@ -56,17 +152,6 @@ class _Tables:
             for code in np.unique(codes[found == 0]).tolist():
                 self.kinds[code] = _KINDS[kind(chr(code))]
             found = self.kinds[codes]
-        return found
-
-    def numbers(self, phrase: str) -> list[tuple[int, int, str]]:
-        """What `replacements` makes of a phrase between characters that it does not look at."""
-        found = self.phrases.get(phrase)
-        if found is None:
-            if len(self.phrases) > _MEMO:
-                self.phrases.clear()
-            found = replacements(phrase)
-            if len(phrase) < 40:
-                self.phrases[phrase] = found
         return found
 
 
@@ -174,10 +259,9 @@ def fold(source: _Array, source_first: _Array) -> Folded:
     work.numbers()
     work.separators()
     kept = np.cumsum(work.counts, dtype=np.int64)
-    out = np.repeat(codes, work.counts) if work.longer else codes[work.counts.view(bool)]
-    for last, extra in work.longer:
-        at = int(kept[last]) - len(extra)
-        out[at : at + len(extra)] = codes_of(extra)
+    longer = work.longer
+    out = np.repeat(codes, work.counts) if len(longer.last) else codes[work.counts.view(bool)]
+    out[ranges(kept[longer.last] - longer.extra, longer.extra)] = longer.codes
     first = np.concatenate(([0], kept))[source_first]
     low = np.concatenate([*work.low, np.zeros(0, np.int64)])
     high = np.concatenate([*work.high, np.zeros(0, np.int64)])
@@ -205,13 +289,32 @@ def _with_odd(folded: Folded, turns: list[int]) -> Folded:
     return folded
 
 
+@dataclass
+class _Longer:
+    """Numbers that got longer: the last place of each, how many characters are more, and these one after the other."""
+
+    last: _Array
+    extra: _Array
+    codes: _Array
+
+    def texts(self) -> dict[int, str]:
+        """What comes after each place."""
+        text = text_of(self.codes)
+        ends = np.cumsum(self.extra)
+        return {
+            place: text[end - extra : end]
+            for place, extra, end in zip(self.last.tolist(), self.extra.tolist(), ends.tolist(), strict=True)
+        }
+
+
 class _Work:
     """Changes codes in place and counts what stays of each character: 0 nothing, 1 it, more where a number got longer."""
 
     def __init__(self, codes: _Array, marks: _Array, first: _Array) -> None:
         self.codes, self.marks, self.first = codes, marks, first
         self.counts = np.ones(len(codes), np.uint8)
-        self.longer: list[tuple[int, str]] = []
+        none = np.zeros(0, np.int64)
+        self.longer = _Longer(none, none, none)
         self.low: list[_Array] = []
         self.high: list[_Array] = []
 
@@ -229,9 +332,9 @@ class _Work:
         sizes = np.diff(np.concatenate((begins, [len(places)])))
         said = (numerals != 0) & (spoken == 0)
         self._read_out(starts[spoken != 0], sizes[spoken != 0])
-        short = said & (sizes <= 3)
-        self._short(starts[short], sizes[short])
-        self._long(starts[said & (sizes > 3)], sizes[said & (sizes > 3)])
+        short = said & (sizes <= _PACKED)
+        long = said & (sizes > _PACKED)
+        self._change(_joined_edits([self._short(starts[short], sizes[short]), self._long(starts[long], sizes[long])]))
 
     def _read_out(self, starts: _Array, sizes: _Array) -> None:
         """Digits read out and nothing else: one by one, but 一一 alone is a word, and so is one alone."""
@@ -242,53 +345,48 @@ class _Work:
         self.codes[places] = TABLES.digits[self.codes[places]]
         self.marks[places] = self.marks[places] & ~np.uint8(_KIND) | DIGIT
 
-    def _short(self, starts: _Array, sizes: _Array) -> None:
-        """Phrases of up to three characters: each different one is looked at once."""
-        if not len(starts):
-            return
-        key = self.codes[starts].astype(np.uint64)
-        for offset in (1, 2):
-            more = np.where(sizes > offset, self.codes[np.minimum(starts + offset, len(self.codes) - 1)], 0)
-            key |= more.astype(np.uint64) << np.uint64(_BITS * offset)
-        different, which = np.unique(key, return_inverse=True)
-        order = np.argsort(which, kind="stable")
-        ends = np.cumsum(np.bincount(which, minlength=len(different)))
-        for i, value in enumerate(different.tolist()):
-            phrase = "".join(chr(value >> _BITS * k & 0x1FFFFF) for k in range(3)).rstrip("\0")
-            edits = TABLES.numbers(phrase)
-            if edits:
-                here = starts[order[ends[i - 1] if i else 0 : ends[i]]]
-                for a, b, new in edits:
-                    self._change(here + a, b - a, new)
+    def _short(self, starts: _Array, sizes: _Array) -> _Edits:
+        """Phrases short enough to be one number: what is known of them is looked up for all at once."""
+        key = np.zeros(len(starts), np.uint64)
+        for offset in range(int(sizes.max(initial=0))):
+            inside = sizes > offset
+            key[inside] = key[inside] << np.uint64(_BITS) | TABLES.letters[self.codes[starts[inside] + offset]]
+        which = TABLES.known.look_up(key)
+        edits = TABLES.known.edits
+        first, count = TABLES.known.first[which], TABLES.known.count[which]
+        chosen = ranges(first, count)
+        return _Edits(np.repeat(starts, count) + edits.start[chosen], *(column[chosen] for column in edits.rest))
 
-    def _long(self, starts: _Array, sizes: _Array) -> None:
-        if not len(starts):
-            return
+    def _long(self, starts: _Array, sizes: _Array) -> _Edits:
         text = text_of(self.codes[ranges(starts, sizes)])
+        found = []
         at = 0
         for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-            for a, b, new in TABLES.numbers(text[at : at + size]):
-                self._change(np.array([start + a]), b - a, new)
+            found += [(start + a, b - a, new) for a, b, new in replacements(text[at : at + size])]
             at += size
+        return _edits(found)
 
-    def _change(self, starts: _Array, size: int, new: str) -> None:
-        """Characters [start, start + size) become `new`."""
-        for offset, char in enumerate(new[:size]):
-            self.codes[starts + offset] = ord(char)
-        for offset in range(size):
-            here = starts + offset
-            self.marks[here] = self.marks[here] & ~np.uint8(_KIND) | DIGIT
-        last = starts + size - 1
-        if new[-1] == "%":
-            self.marks[last] = self.marks[last] & ~np.uint8(_KIND) | CHINESE
-        for offset in range(len(new), size):
-            self.counts[starts + offset] = 0
-        if len(new) > size:
-            self.counts[last] = 1 + len(new) - size
-            self.longer.extend((place, new[size:]) for place in last.tolist())
-        if size > 1:
-            self.low.append(starts)
-            self.high.append(starts + size)
+    def _change(self, edits: _Edits) -> None:
+        """Characters [start, start + size) become the new text."""
+        start, size, length = edits.start, edits.size, edits.length
+        if not len(start):
+            return
+        both = np.minimum(size, length)
+        self.codes[ranges(start, both)] = TABLES.news[ranges(edits.new, both)]
+        whole = ranges(start, size)
+        self.marks[whole] = self.marks[whole] & ~np.uint8(_KIND) | DIGIT
+        last = start + size - 1
+        percent = last[TABLES.news[edits.new + length - 1] == ord("%")]
+        self.marks[percent] = self.marks[percent] & ~np.uint8(_KIND) | CHINESE
+        less = np.maximum(size - length, 0)
+        self.counts[ranges(start + length, less)] = 0
+        more = np.flatnonzero(length > size)
+        extra = length[more] - size[more]
+        self.counts[last[more]] = 1 + extra
+        self.longer = _Longer(last[more], extra, TABLES.news[ranges(edits.new[more] + size[more], extra)])
+        joined = size > 1
+        self.low.append(start[joined])
+        self.high.append(start[joined] + size[joined])
 
     # -- separators ---------------------------------------------------------------------------------------------
 
@@ -326,21 +424,34 @@ class _Work:
         elif sign == ":":
             self.codes[places] = ord("点")
         elif sign == ",":
-            extra = dict(self.longer)
-            gone = [place for place in places.tolist() if self._thousands(place, extra)]
+            gone = self._thousands(places)
             self.counts[gone] = 0
         else:
             self.counts[places] = 0
 
-    def _thousands(self, comma: int, extra: dict[int, str]) -> bool:
-        """Three digits and not four come after it, in what the numerals made of the text."""
+    def _thousands(self, commas: _Array) -> _Array:
+        """Those after which three digits come and not four, in what the numerals made of the text."""
+        after = commas[:, None] + np.arange(1, 5)
+        near = np.minimum(after, len(self.codes) - 1)
+        codes, kinds = self.codes[near], self.marks[near] & _KIND
+        digits = (codes >= 48) & (codes <= 57) & (kinds == DIGIT)
+        plain = (after < len(self.codes)) & ((self.marks[near] & _START) == 0)
+        plain &= ((self.counts[near] == 1) | (kinds == SEPARATOR)) & ((codes < 128) | (kinds != LETTER))
+        sure = plain.all(axis=1)
+        gone = sure & digits[:, :3].all(axis=1) & ~digits[:, 3]
+        unsure = np.flatnonzero(~sure)
+        if len(unsure):
+            extra = self.longer.texts()
+            gone[unsure] = [self._thousands_after(comma, extra) for comma in commas[unsure].tolist()]
+        return commas[gone]
+
+    def _thousands_after(self, comma: int, extra: dict[int, str]) -> bool:
         after = ""
         place = comma + 1
         end = int(self.first[np.searchsorted(self.first, comma, side="right")])
         while place < end and len(after) < 4:
             count = int(self.counts[place])
-            separator = (int(self.marks[place]) & _KIND) == SEPARATOR
-            if count or separator:
+            if count or (int(self.marks[place]) & _KIND) == SEPARATOR:
                 after += chr(int(self.codes[place])) + (extra.get(place, "") if count > 1 else "")
             place += 1
         after = after[:4]

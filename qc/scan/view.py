@@ -149,7 +149,14 @@ class Call:
         """Most rules of a pack ask for the same few windows."""
         return {}
 
+    @cached_property
+    def _all_heard(self) -> bool:
+        return all(s.heard for s in self.spans) and all(t.reliable for t in self.turns)
+
     def _coverage(self, who: str, start: int, end: int) -> float | None:
+        if self._all_heard:
+            some = (s.end_ms > start and s.start_ms < end and s.end_ms > s.start_ms for s in self.spans if may_be_by(s.role, who))
+            return 1.0 if end > start and any(some) else None
         heard = total = 0
         for span in self.spans:
             if not may_be_by(span.role, who):
