@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from qc.audio.decode import DecodeOptions
     from qc.store import Store
 
+_MAX_PROMPT = 64 << 10
 SEVERITIES = ("low", "medium", "high", "critical")
 
 Sources = Annotated[
@@ -32,7 +33,20 @@ Producers = Annotated[
 CallList = Annotated[Path | None, typer.Option("--calls", help="The call list: CSV, XLSX or Parquet.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="The store's folder.")]
 Model = Annotated[
-    str, typer.Option("--model", help="turbo, large-v3 and so on, demo-zh, a .pt file, or a .jsonl of prepared transcripts.")
+    str,
+    typer.Option(
+        "--model",
+        help="turbo, large-v3 and so on, demo-zh, a .pt file, a Hugging Face folder, or a .jsonl of prepared transcripts.",
+    ),
+]
+ModelDir = Annotated[Path | None, typer.Option("--model-dir", help="Where models are, or are downloaded to; else the cache.")]
+Engine = Annotated[str, typer.Option("--engine", help="auto, whisper, openai, faster-whisper or replay.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+Packing = Annotated[
+    str, typer.Option("--pack", help="Several utterances in one window: auto (as the model takes it), on or off.")
+]
+PromptFile = Annotated[
+    Path | None, typer.Option("--prompt-file", help="Text file of words to expect: names of products, places, people.")
 ]
 Language = Annotated[str, typer.Option("--language", help="The language spoken: zh, en and so on.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
@@ -44,7 +58,7 @@ AgentChannel = Annotated[str, typer.Option("--agent-channel", help="left, right,
 MonoRole = Annotated[str, typer.Option("--mono-role", help="Role of one-channel recordings: agent, customer, unknown.")]
 Raw = Annotated[str | None, typer.Option("--raw", help="CODEC:RATE[:CHANNELS] of headerless files, as in alaw:8000.")]
 MaxHours = Annotated[float, typer.Option("--max-hours", help="Longer recordings are refused.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, max=512, help="Windows of speech at once.")]
+Batch = Annotated[int, typer.Option("--batch", min=0, max=512, help="Windows of speech at once; 0: as many as the memory takes.")]
 Rules = Annotated[
     list[Path],
     typer.Option("--rules", "-r", help="Folder of a rule pack, or a sealed pack (*.qcpack); repeat it for several."),
@@ -102,6 +116,31 @@ def mapping(pairs: list[str] | None) -> dict[str, str]:
             )
         found[name.strip()] = column.strip()
     return found
+
+
+def packing(text: str) -> str:
+    """`auto`, `on` or `off`. Raises UsageError."""
+    if text not in ("auto", "on", "off"):
+        raise UsageError(f"{text!r} is not auto, on or off", where="--pack", code="pack")
+    return text
+
+
+def prompt(path: Path | None) -> str:
+    """The words of a prompt file, lines and spaces made one space. Raises UsageError for a file that cannot be read or is no text."""
+    if path is None:
+        return ""
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(_MAX_PROMPT + 1)
+        if len(raw) > _MAX_PROMPT:
+            raise UsageError(
+                "the file is too long for words to expect", where=str(path), hint="a few hundred words", code="prompt"
+            )
+        return " ".join(raw.decode("utf-8-sig").replace("\0", " ").split())
+    except OSError as error:
+        raise UsageError(f"cannot read the words to expect: {error.strerror}", where=str(path), code="prompt") from error
+    except UnicodeDecodeError as error:
+        raise UsageError("the words to expect are not UTF-8 text", where=str(path), code="prompt") from error
 
 
 def channel(text: str) -> int:

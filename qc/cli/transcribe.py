@@ -31,11 +31,19 @@ def transcribe(
     mono_role: options.MonoRole = "unknown",
     raw: options.Raw = None,
     max_hours: options.MaxHours = 6.0,
-    batch: options.Batch = 8,
+    batch: options.Batch = 0,
+    engine: options.Engine = "auto",
+    dtype: options.Dtype = "auto",
+    packing: options.Packing = "auto",
+    prompt_file: options.PromptFile = None,
+    model_dir: options.ModelDir = None,
     workers: options.Workers = None,
     producers: options.Producers = None,
     write: Annotated[str, typer.Option("--write", help="Files to write besides: srt,vtt,txt,json.")] = "",
     write_dir: Annotated[Path | None, typer.Option("--write-dir", help="Where; else beside the recordings.")] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Mask personal data in the files of --write; the store keeps it.")
+    ] = False,
     redo: Annotated[bool, typer.Option("--redo", help="Transcribe again what is done.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -55,6 +63,11 @@ def transcribe(
         language=language,
         device=device,
         batch=batch,
+        engine=engine,
+        dtype=dtype,
+        pack=options.packing(packing),
+        prompt=options.prompt(prompt_file),
+        model_dir=model_dir,
         agent_channel=options.channel(agent_channel),
         mono_role=options.mono_role(mono_role),
         redo=redo,
@@ -62,6 +75,7 @@ def transcribe(
         producers=producers,
         write=tuple(w.strip() for w in write.split(",") if w.strip()),
         write_dir=write_dir,
+        redact=redact,
         decode=options.decode(raw, max_hours),
     )
     _run(which, how, store, as_json)

@@ -137,7 +137,10 @@ def _roles_by_voice(said: Sequence[_Said], sureness: float) -> tuple[_Roles, lis
     agent, sure = agent_of(texts, sureness)
     if agent is None:
         return _Roles(("unknown",)), ["mono"]
-    return _Roles(tuple("agent" if k == agent else "customer" for k in (0, 1)), by_voice=True), ["mono", f"voices:{sure:.0%}"[:-1]]
+    return _Roles(tuple("agent" if k == agent else "customer" for k in (0, 1)), by_voice=True), [
+        "mono",
+        f"voices:{sure:.0%}"[:-1],
+    ]
 
 
 def _roles(channels: int, agent: int, options: TranscribeOptions) -> tuple[_Roles, list[str]]:
@@ -194,12 +197,21 @@ def _turn_rows(said: Sequence[_Said], roles: _Roles) -> list[dict[str, Any]]:
                     "text": one.text,
                     "avg_logprob": one.heard.avg_logprob,
                     "no_speech_prob": one.heard.no_speech_prob,
-                    "char_ms": None,
+                    "char_ms": _char_ms(one),
                     "level_dbfs": level_dbfs([one.cut]),
                     "flags": list(one.flags),
                 }
             )
     return rows
+
+
+def _char_ms(one: _Said) -> list[int] | None:
+    """When each character of a turn's text was said; None where the engine does not say, or the text was changed in length."""
+    times, heard = one.heard.char_ms, one.heard.text
+    if times is None or len(times) != len(heard):
+        return None
+    kept = times[len(heard) - len(heard.lstrip()) : len(heard.rstrip())]
+    return list(kept) if len(kept) == len(one.text) else None
 
 
 def _span_rows(said: Sequence[_Said], roles: _Roles, ready: Ready) -> list[dict[str, Any]]:

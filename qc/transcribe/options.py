@@ -20,11 +20,13 @@ SILENT_DBFS = -60.0
 class TranscribeOptions:
     """How to transcribe.
 
-    `model`: an openai-whisper name, `demo-zh`, a `.pt` file, or a `.jsonl` of prepared transcripts. `agent_channel`: the
-    agent's channel, from 0, where the call list does not say. `mono_role`: the role of a one-channel recording.
+    `model`: an openai-whisper name, `demo-zh`, a `.pt` file, a Hugging Face folder, or a `.jsonl` of prepared transcripts.
+    `batch`: windows at once, 0 for as many as the memory takes. `dtype`, `pack`, `prompt`, `model_dir`: as of EngineRequest.
+    `agent_channel`: the agent's channel, from 0, where the call list does not say. `mono_role`: the role of a one-channel recording.
     `second_chance`: hear flagged speech once more, cut otherwise. `voices`: tell the two sides of a one-channel recording apart. `redo`: transcribe again what is done. `commit_calls`,
     `commit_s`: a part is written after so many calls or seconds.
-    `write`: formats to write besides (`srt`, `vtt`, `txt`, `json`), into `write_dir` or beside the recordings. `workers`:
+    `write`: formats to write besides (`srt`, `vtt`, `txt`, `json`), into `write_dir` or beside the recordings, with
+    `redact` personal data masked in them. `workers`:
     processes that hear, 0 for none but this one; `producers`: processes that decode for them; None: as the machine and
     the number of calls ask for.
     """
@@ -33,7 +35,11 @@ class TranscribeOptions:
     engine: str = "auto"
     language: str = "zh"
     device: str = "auto"
-    batch: int = 8
+    batch: int = 0
+    dtype: str = "auto"
+    pack: str = "auto"
+    prompt: str = ""
+    model_dir: Path | None = None
     agent_channel: int = 0
     mono_role: str = "unknown"
     second_chance: bool = True
@@ -45,6 +51,7 @@ class TranscribeOptions:
     producers: int | None = None
     write: tuple[str, ...] = ()
     write_dir: Path | None = None
+    redact: bool = False
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     speech: SpeechOptions = field(default_factory=SpeechOptions)
     guard: GuardOptions = field(default_factory=GuardOptions)
@@ -55,15 +62,17 @@ def canonical(options: TranscribeOptions, agent_channel: int, detector: str) -> 
     speech, guard = options.speech, options.guard
     value = {
         "agent_channel": agent_channel,
-        "batch": options.batch,
         "detector": detector,
+        "dtype": options.dtype,
         "language": options.language,
         "max_hours": options.decode.max_hours,
         "max_ms": speech.max_ms,
         "min_logprob": guard.min_logprob,
         "min_silence_ms": speech.min_silence_ms,
         "mono_role": options.mono_role,
+        "pack": options.pack,
         "pad_ms": speech.pad_ms,
+        "prompt": options.prompt,
         "raw": options.decode.raw,
         "second_chance": options.second_chance,
         "threshold": speech.threshold,

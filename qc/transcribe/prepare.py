@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qc.audio.crosstalk import leaked, same_channels
 from qc.audio.decode import RATE_HZ, Audio, decode
+from qc.audio.find import local_path
 from qc.audio.levels import frame_dbfs
 from qc.audio.remote import on_disk
 from qc.audio.tones import Stretch, find_tones
@@ -210,7 +211,7 @@ def _slice(audio: Audio, channel: int, start_ms: int, end_ms: int) -> np.ndarray
 def _window(audio: Audio, span: Span) -> Window:
     # A copy: the window must not keep the whole recording alive.
     samples = _slice(audio, span.channel, span.hear_from_ms, span.hear_to_ms).copy()
-    return Window(samples, span.channel, span.start_ms, span.end_ms)
+    return Window(samples, span.channel, span.start_ms, span.end_ms, lead_ms=span.start_ms - span.hear_from_ms)
 
 
 def _cut(audio: Audio, span: Span, share: float) -> Cut:

@@ -103,4 +103,4 @@ def _piece(cut: Cut, window: Window, start_ms: int, end_ms: int, before_ms: int,
     inner = replace(span, start_ms=start_ms, end_ms=end_ms, hear_from_ms=low, hear_to_ms=high)
     piece = measured(inner, cut.share, _part(cut, window, start_ms, end_ms))
     heard = _part(cut, window, low, high)
-    return replace(piece, speaker=cut.speaker), Window(heard, span.channel, start_ms, end_ms)
+    return replace(piece, speaker=cut.speaker), Window(heard, span.channel, start_ms, end_ms, lead_ms=start_ms - low, alone=True)

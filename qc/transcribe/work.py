@@ -65,7 +65,16 @@ class DeviceLostError(QcError):
 
 def request(options: TranscribeOptions, device: str | None = None) -> EngineRequest:
     """What is asked of the engine; `device`: instead of the options'."""
-    return EngineRequest(options.model, options.language, device or options.device, options.batch)
+    return EngineRequest(
+        options.model,
+        options.language,
+        device or options.device,
+        options.batch,
+        dtype=options.dtype,
+        pack=options.pack,
+        prompt=options.prompt,
+        model_dir=options.model_dir,
+    )
 
 
 def row_of(call: Call, ready: Ready, engine: Engine, options: TranscribeOptions) -> dict[str, Any]:

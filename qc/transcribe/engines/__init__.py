@@ -92,14 +92,18 @@ class Engine(Protocol):
     """A recogniser that is loaded and ready.
 
     The same windows in the same order give the same answers, whatever was heard before. `longest_ms`: the longest
-    window it takes. `model_sha256`: digest of what it is loaded from. One whose `spans` gives places has a true `knows_calls`
-    besides: its calls are prepared where it is.
+    window it takes. `model_sha256`: digest of what it is loaded from. `at_once`: how many calls it likes to hear at once, each
+    from a thread of its own. `knows_calls`: its `spans` gives places, and its calls are prepared where it is. `rough_times`:
+    its times of characters come from attention heads that nobody chose for it.
     """
 
     name: str
     model: str
     model_sha256: str
     longest_ms: int
+    at_once: int
+    knows_calls: bool
+    rough_times: bool
 
     def spans(self, call: CallKey) -> list[Span] | None:
         """Where this call's speech is, for an engine that knows already; None leaves it to speech detection.
@@ -117,6 +121,18 @@ def _whisper(request: EngineRequest) -> Engine:
     return open_engine(request)
 
 
+def _openai(request: EngineRequest) -> Engine:
+    from qc.transcribe.engines.openai import open_engine
+
+    return open_engine(request)
+
+
+def _faster_whisper(request: EngineRequest) -> Engine:
+    from qc.transcribe.engines.faster_whisper import open_engine
+
+    return open_engine(request)
+
+
 def _replay(request: EngineRequest) -> Engine:
     from qc.transcribe.engines.replay import open_engine
 
@@ -125,8 +141,24 @@ def _replay(request: EngineRequest) -> Engine:
 
 ENGINES: dict[str, Callable[[EngineRequest], Engine]] = {
     "whisper": _whisper,
+    "openai": _openai,
+    "faster-whisper": _faster_whisper,
     "replay": _replay,
 }
+
+
+def fetch_model(model: str, model_dir: Path | None, progress: Progress) -> None:
+    """Download a published Whisper model that is not there yet, and tell of it. Raises ModelError."""
+    if model.lower().endswith(".jsonl") or Path(model).exists():
+        return
+    from qc.transcribe.engines.checkpoints import published
+    from qc.transcribe.engines.download import default_folder, fetch
+
+    url = published().get(model)
+    if url is not None:
+        folder = default_folder() if model_dir is None else model_dir
+        if not (folder / url.split("/")[-1]).is_file():
+            fetch(model, url, folder, progress)
 
 
 def open_engine(name: str, request: EngineRequest) -> Engine:

@@ -70,7 +70,9 @@ class Replay:
 
     name = "replay"
     longest_ms = _MAX_MS
+    at_once = 1
     knows_calls = True
+    rough_times = False
 
     def __init__(self, model: str, model_sha256: str, turns: dict[str, list[tuple[Span, Heard]]]) -> None:
         self.model, self.model_sha256, self._turns = model, model_sha256, turns

@@ -32,6 +32,7 @@ _TOKENS_PER_S = 8
 _TOKENS_MORE = 16
 _MARGIN_MS = 2_000
 _ROWS = {"cpu": 16, "mps": 32, "cuda": 384}
+_CALLS = {"cpu": 4, "mps": 8, "cuda": 96}  # float32 on a CPU: one, since its figures differ by a millionth with the batch
 _MEMORY = {"cpu": 0.25, "mps": 0.25, "cuda": 0.7}  # share of the free memory that the caches may take
 _WAIT_S = 0.1
 
@@ -41,7 +42,7 @@ def open_engine(request: EngineRequest) -> WhisperEngine:
     import torch
 
     checkpoint = locate(request.model, request.model_dir, request.progress)
-    device = torch.device(_device(request.device))
+    device = torch.device(device_of(request.device))
     weights = read_weights(checkpoint)
     tokens = Tokens(weights.dims["n_vocab"], weights.dims["n_text_ctx"], request.language, request.prompt)
     network = Network(weights.dims, weights.state, device, _dtype(request.dtype, device))
@@ -49,7 +50,8 @@ def open_engine(request: EngineRequest) -> WhisperEngine:
     return WhisperEngine(checkpoint, network, tokens, request.batch, weights.alignment_heads, packed)
 
 
-def _device(name: str) -> str:
+def device_of(name: str) -> str:
+    """The device of this name; `auto`: CUDA, else MPS, else the CPU. Raises ModelError for one that is not there."""
     import torch
 
     if name == "auto":
@@ -95,6 +97,7 @@ class WhisperEngine:
     """A loaded checkpoint. `tokens_per_s`: when set, every window says exactly so many tokens a second (to measure speed)."""
 
     name = "whisper"
+    knows_calls = False
 
     def __init__(
         self,
@@ -108,6 +111,7 @@ class WhisperEngine:
         self.model, self.model_sha256 = checkpoint.name, checkpoint.sha256
         self.network, self.tokens, self.packed = network, tokens, packed
         self.rough_times = not heads
+        self.at_once = 1 if network.dtype.itemsize == 4 and network.device.type == "cpu" else _CALLS[network.device.type]
         self.tokens_per_s: float | None = None
         frames = 2 * network.dims["n_audio_ctx"]
         self._frames = frames
