@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from qc.audio.crosstalk import leaked, same_channels
 from qc.audio.decode import RATE_HZ, Audio, decode
-from qc.audio.find import local_path
 from qc.audio.levels import frame_dbfs
 from qc.audio.remote import on_disk
 from qc.audio.tones import Stretch, find_tones
