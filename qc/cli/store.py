@@ -18,6 +18,8 @@ from qc.errors import Exit, StoreError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from qc.store import Store
+
 store_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look into a store, compact it, export its tables.")
 
 _Store = Annotated[Path, typer.Option("--store", help="The store's folder.")]
@@ -78,9 +80,11 @@ def export(
     explode: Annotated[
         str | None, typer.Option("--explode", help="One row for each member of this list, e.g. turns or verdicts.")
     ] = None,
+    redact: options.Redact = False,
 ) -> None:
     """Take a table out of the store. In CSV, nested lists are JSON text, and cells that a spreadsheet would run as a
-    formula get an apostrophe before them.
+    formula get an apostrophe before them. With --redact numbers, addresses and names are masked; ids stay, since tables
+    are joined by them.
 
     Example:  qc store export transcripts --explode turns --format csv -o turns.csv
     """
@@ -94,13 +98,14 @@ def export(
         lists = [f.name for f in TABLES[table].fields if f.type == "list<struct>"]
         raise UsageError(f"{table} has no list {explode!r}", where="--explode", hint=f"one of: {', '.join(lists)}")
     opened = options.existing_store(store)
+    data = _redacted(opened, table) if redact else opened.read(table)
     if to == "parquet":
-        _write_parquet(opened.read(table), explode, output)
+        _write_parquet(data, explode, output)
         return
     with _sink(output) as sink:
         writer = _csv_rows(sink, table, explode) if to == "csv" else _json_rows(sink)
         next(writer)
-        for row in _rows(opened.read(table), explode):
+        for row in _rows(data, explode):
             writer.send(row)
         writer.close()
 
@@ -132,6 +137,20 @@ def check(store: _Store = Path("qc-store"), as_json: _Json = False) -> None:
         console.out(f"{len(problems)} problems in {len(chain)} tables")
     if problems:
         raise typer.Exit(int(Exit.FAILED_CALLS))
+
+
+def _redacted(store: Store, table: str) -> pa.Table:
+    """The table with personal data masked, a batch at a time."""
+    import pyarrow as pa
+
+    from qc.tables import schema
+    from qc.text.rows import redacted
+
+    data = store.read(table)
+    rows = (row for batch in data.to_batches(max_chunksize=1000) for row in batch.to_pylist())
+    masked = redacted(table, rows, store)
+    batches = iter(lambda: list(itertools.islice(masked, 1000)), [])
+    return pa.Table.from_batches([pa.RecordBatch.from_pylist(rows, schema=schema(table)) for rows in batches], schema(table))
 
 
 def _rows(data: pa.Table, explode: str | None) -> Iterator[dict[str, Any]]:
