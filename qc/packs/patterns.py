@@ -6,6 +6,7 @@ punctuation between Chinese characters. `^` and `$` are the ends of a turn; noth
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from qc.text.script import simplify
@@ -22,6 +23,14 @@ _UNSUPPORTED = {
     "(?>": ("atomic groups (?>…) are not needed here", "use (?:…)"),
     "(?#": ("comments inside a pattern are not allowed", "write the comment behind a # in the file"),
 }
+
+
+_NOT_AFTER = re.compile(r"(?P<x>.+)\(\?!(?P<y>[^()]+)\)")
+_AFTER = re.compile(r"(?P<x>.+)\(\?=(?P<y>[^()]+)\)")
+_NOT_BEFORE = re.compile(r"\(\?<!(?P<y>[^()]+)\)(?P<x>.+)")
+_BEFORE = re.compile(r"\(\?<=(?P<y>[^()]+)\)(?P<x>.+)")
+_POSSESSIVE = re.compile(r"(?<!\\)([*+?}])\+")
+_LINES_OFF = re.compile(r"\(\?[a-zA-Z]*-[a-zA-Z]*m")
 
 
 class BadPattern(Exception):
@@ -43,15 +52,10 @@ def compile_pattern(text: str) -> Any:
     if len(text) > MAX_LENGTH:
         raise BadPattern(f"the pattern is longer than {MAX_LENGTH} characters", "use a word list")
     _refuse_unsupported(text)
-    options = re2.Options()
-    options.never_nl = True
-    options.case_sensitive = False
-    options.log_errors = False
-    options.max_mem = 2 << 20
     try:
-        compiled = re2.compile("(?m)" + simplify(text), options)
+        compiled = re2.compile("(?m)" + simplify(text), _options())
     except re2.error as error:
-        raise BadPattern(*_explain(error)) from None
+        raise BadPattern(*_explain(text, error)) from None
     except (UnicodeError, ValueError):
         raise BadPattern("the pattern holds characters that are no text", "type it anew") from None
     if compiled.programsize > MAX_PROGRAM:
@@ -61,10 +65,23 @@ def compile_pattern(text: str) -> Any:
     return compiled
 
 
+def _options() -> Any:
+    import re2
+
+    options = re2.Options()
+    options.never_nl = True
+    options.case_sensitive = False
+    options.log_errors = False
+    options.max_mem = 2 << 20
+    return options
+
+
 def _refuse_unsupported(text: str) -> None:
     for start, (message, hint) in _UNSUPPORTED.items():
         if start in text:
-            raise BadPattern(message, hint)
+            raise BadPattern(message, _rewritten(text) or hint)
+    if _LINES_OFF.search(text):
+        raise BadPattern("(?-m) is not allowed", "^ and $ are always the ends of a turn; leave the flag out")
     position = 0
     while (position := text.find("\\", position)) >= 0:
         letter = text[position + 1 : position + 2]
@@ -75,10 +92,44 @@ def _refuse_unsupported(text: str) -> None:
         position += 2
 
 
-def _explain(error: Exception) -> tuple[str, str]:
+def _rewritten(text: str) -> str:
+    """What to write instead of the whole pattern, where that can be said and does compile; empty else."""
+    if "(?>" in text:
+        return _if_it_compiles("write {}: nothing is tried twice here anyway", text.replace("(?>", "(?:"))
+    for shape, hint in (
+        (_NOT_AFTER, "write {} and `except: [{}]`"),
+        (_AFTER, "write {1}"),
+        (_NOT_BEFORE, "write {} and `except: [{}]`"),
+        (_BEFORE, "write {1}"),
+    ):
+        match = shape.fullmatch(text)
+        if match:
+            x, y = match.group("x"), f"(?:{match.group('y')})"
+            longer = x + y if shape in (_NOT_AFTER, _AFTER) else y + x
+            return _if_it_compiles(hint, x, longer)
+    return ""
+
+
+def _if_it_compiles(hint: str, *patterns: str) -> str:
+    try:
+        for pattern in patterns:
+            compile_pattern(pattern)
+    except BadPattern:
+        return ""
+    return hint.format(*(f"/{pattern}/" for pattern in patterns))
+
+
+def _explain(text: str, error: Exception) -> tuple[str, str]:
+    if _POSSESSIVE.search(text):
+        plain = _POSSESSIVE.sub(r"\1", text)
+        hint = _if_it_compiles("write {}: nothing is tried twice here anyway", plain)
+        if hint:
+            return "a possessive repetition (*+, ++, ?+) is not needed here", hint
     raw = error.args[0] if error.args else ""
     said = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
     hint = "put a backslash before a sign that is meant as itself: \\( \\) \\[ \\. \\? \\* \\+"
+    if "\\u" in said:
+        hint = "write the character itself, or \\x{4E00} with its code"
     if "repetition size" in said or "too large" in said:
         hint = "repeat at most 1000 times"
     return f"not a pattern: {said}", hint
