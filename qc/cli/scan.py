@@ -31,12 +31,15 @@ def scan(
     rule: Annotated[list[str] | None, typer.Option("--rule", help="With --explain: this rule; repeat it for several.")] = None,
     redact: options.Redact = False,
     redo: Annotated[bool, typer.Option("--redo", help="Scan again what was scanned with the same pack.")] = False,
+    processes: Annotated[
+        int, typer.Option("--processes", min=0, max=256, help="Processes that scan; 0: as many as there are cores to use.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Scan the transcripts of a store with rule packs; every call gets a row in findings.
 
-    A call already scanned with the same pack is skipped, so a second run does only what is new. A rule that could not
-    be decided, because part of the speech was not heard, is counted as undecided, never as a hit.
+    A call already scanned with the same pack is skipped, so a second run does only what is new. Where the pack changed,
+    the verdicts of rules that did not are taken over, and it says how many. A rule that could not be decided, because part of the speech was not heard, is counted as undecided, never as a hit.
 
     A sealed pack is verified against the list of trusted keys before anything is scanned; every row says who signed it.
 
@@ -51,7 +54,7 @@ def scan(
     Example:  qc scan --rules rules/ecommerce-zh --store qc-store --fail-on high
     """
     from qc.packs import trust_pack
-    from qc.scan import ScanOptions
+    from qc.scan import ScanOptions, cores
     from qc.scan import scan as run
     from qc.store import Store
 
@@ -72,7 +75,7 @@ def scan(
     if rule or redact:
         raise UsageError("--rule and --redact go with --explain", hint="give the id of a call with --explain")
     with console.progress(as_json) as progress:
-        summary = run(opened, packs, ScanOptions(redo=redo), progress)
+        summary = run(opened, packs, ScanOptions(redo=redo, processes=processes or cores()), progress)
     _print(summary, packs, store, as_json)
     raise typer.Exit(int(_exit(summary, fail_on)))
 
@@ -98,6 +101,8 @@ def _print(summary: ScanSummary, packs: list[TrustedPack], store: Path, as_json:
         "failures": dict(summary.failures),
         "hits": dict(summary.hits),
         "undecided": summary.undecided,
+        "evaluated": summary.evaluated,
+        "reused": summary.reused,
     }
     if console.result(value, as_json):
         return
@@ -107,6 +112,12 @@ def _print(summary: ScanSummary, packs: list[TrustedPack], store: Path, as_json:
     console.out(
         f"{summary.calls:,} calls: {summary.scanned:,} scanned now, {summary.skipped:,} already done, {summary.failed:,} failed"
     )
+    if summary.reused:
+        pairs = summary.evaluated + summary.reused
+        console.out(
+            f"taken over, because neither rule nor transcript changed: {summary.reused:,} of {pairs:,} verdicts "
+            f"({100 * summary.reused / pairs:.1f} %)"
+        )
     hits = ", ".join(f"{summary.hits[s]:,} {s}" for s in reversed(options.SEVERITIES))
     console.out(f"hits: {hits}; undecided: {summary.undecided:,}")
     for reason, count in summary.failures.items():

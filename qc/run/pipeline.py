@@ -14,7 +14,7 @@ from qc.errors import Problem, UsageError
 from qc.packs import trust_pack
 from qc.progress import Progress
 from qc.report import ReportOptions, ReportSummary, write_report
-from qc.scan import ScanOptions, ScanSummary, scan
+from qc.scan import ScanOptions, ScanSummary, cores, scan
 from qc.score import score
 from qc.store import Store
 from qc.transcribe.options import TranscribeOptions
@@ -69,7 +69,7 @@ def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary
         )
     save_calls(store, rows)
     heard = transcribe(store, options.transcribe, progress, rows)
-    found = scan(store, packs, ScanOptions(redo=options.transcribe.redo), progress)
+    found = scan(store, packs, ScanOptions(redo=options.transcribe.redo, processes=cores()), progress)
     score(store, progress=progress)
     reports = []
     if options.report_dir is not None:

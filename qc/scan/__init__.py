@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from qc.scan.cases import CaseResult, run_cases
-from qc.scan.stage import ScanOptions, ScanSummary, scan
+from qc.scan.stage import ScanOptions, ScanSummary, cores, scan
 
-__all__ = ["CaseResult", "ScanOptions", "ScanSummary", "run_cases", "scan"]
+__all__ = ["CaseResult", "ScanOptions", "ScanSummary", "cores", "run_cases", "scan"]

@@ -69,6 +69,13 @@ class ScanSummary:
         return sum(self.hits[s] for s in SEVERITIES[SEVERITIES.index(severity) :])
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def scan(store: Store, packs: Sequence[TrustedPack], options: ScanOptions, progress: Progress) -> ScanSummary:
     """Scan the store's transcripts with packs; append one row a call and pack to `findings`.
 
