@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from qc.audio.levels import frame_dbfs
@@ -33,10 +34,12 @@ _BAND_HZ = (200.0, 3_600.0)
 _CEPSTRA = 14
 _PITCH_HZ = (75.0, 400.0)
 _VOICED = 0.45
+_SILENT_DB = -40.0  # energy of a frame's spectrum
 _WINDOW_MS = 1_000
 _STEP_MS = 250
 _SHORTEST_MS = 400
 _SIDE_MS = 700  # a stretch is cut where the voice changes only with so much of a voice on each side
+_CHANGE_COST = 3.0
 _MOST_WINDOWS = 4_000
 _FEWEST_WINDOWS = 40
 _ONE_VOICE, _TWO_VOICES = 0.10, 0.25  # silhouettes: measured in docs/transcribe.md
@@ -104,6 +107,8 @@ def _describe(samples: np.ndarray) -> np.ndarray | None:
     frames = np.lib.stride_tricks.sliding_window_view(samples, _FRAME)[::_HOP][:count].astype(np.float64)
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(_FRAME), _FFT, axis=1)))
     levels = 10 * np.log10(power.sum(axis=1) + 1e-12)
+    if levels.max() < _SILENT_DB:
+        return None
     loud = levels > levels.max() - 25
     if int(loud.sum()) < 15:
         return None
@@ -256,29 +261,45 @@ def _along(
 
 
 def _cut(samples: np.ndarray, span: Span, starts: Sequence[int], lean: np.ndarray) -> list[tuple[Span, float]]:
-    """A stretch in one or two or more pieces of one voice each: cut at the best place as long as both sides lean apart."""
+    """A stretch in pieces of one voice each: by the likeliest course of voices where each change costs (Viterbi 1967)."""
     import numpy as np
 
-    centres = np.array(starts) + _WINDOW_MS // 2
-    best, place = 0.0, -1
-    for k in range(1, len(lean)):
-        left, right = lean[:k], lean[k:]
-        if centres[k - 1] - span.start_ms < _SIDE_MS or span.end_ms - centres[k] < _SIDE_MS:
-            continue
-        one, two = float(left.mean()), float(right.mean())
-        gain = abs(one - two) * min(k, len(lean) - k) ** 0.5
-        if one * two < 0 and min(abs(one), abs(two)) > 0.35 and gain > best:
-            best, place = gain, k
-    if place < 0:
-        return [(span, float(lean.mean()))]
-    at = _quietest(samples, int(centres[place - 1]) - 100, int(centres[place]) + 100)
-    at = min(max(at, span.start_ms + 100), span.end_ms - 100)
-    first = replace(span, end_ms=at, hear_to_ms=at)
-    second = replace(span, start_ms=at, hear_from_ms=at)
-    return [
-        *_cut(samples, first, starts[:place], lean[:place]),
-        *_cut(samples, second, starts[place:], lean[place:]),
-    ]
+    course = _course(np.clip(lean, -2.0, 2.0))
+    changes = [k for k in range(1, len(course)) if course[k] != course[k - 1]]
+    places = []
+    for k in changes:
+        middle = (starts[k - 1] + starts[k] + _WINDOW_MS) // 2
+        at = _quietest(samples, middle - 250, middle + 250)
+        if at - (places[-1][1] if places else span.start_ms) >= _SIDE_MS and span.end_ms - at >= _SIDE_MS:
+            places.append((k, at))
+    bounds = [(0, span.start_ms), *places, (len(lean), span.end_ms)]
+    pieces = []
+    for (first, start), (last, end) in pairwise(bounds):
+        piece = replace(
+            span,
+            start_ms=start,
+            end_ms=end,
+            hear_from_ms=span.hear_from_ms if start == span.start_ms else start,
+            hear_to_ms=span.hear_to_ms if end == span.end_ms else end,
+        )
+        pieces.append((piece, float(lean[first:last].mean())))
+    return pieces
+
+
+def _course(lean: np.ndarray) -> list[int]:
+    """The course of voices with the most lean towards each, less `_CHANGE_COST` for every change: 0 or 1 for each window."""
+    score = [0.0, 0.0]
+    came: list[tuple[int, int]] = []
+    for value in lean.tolist():
+        stay, move = score, [score[1] - _CHANGE_COST, score[0] - _CHANGE_COST]
+        came.append((int(move[0] > stay[0]), int(move[1] > stay[1])))
+        score = [max(stay[0], move[0]) - value, max(stay[1], move[1]) + value]
+    voice = int(score[1] > score[0])
+    course = []
+    for back in reversed(came):
+        course.append(voice)
+        voice = 1 - voice if back[voice] else voice
+    return course[::-1]
 
 
 def _quietest(samples: np.ndarray, start_ms: int, end_ms: int) -> int:
