@@ -70,6 +70,8 @@ def finish(
     roles, warnings = _roles(ready.lanes, agent_channel_of(call, options), options)
     if ready.sureness:
         roles, warnings = _roles_by_voice(said, ready.sureness)
+    if getattr(engine, "rough_times", False) and any(one.text for one in said):
+        warnings = [*warnings, "rough_times"]
     row = identity(call, Maker.of(engine), options)
     row |= {
         "status": "ok",

@@ -32,6 +32,7 @@ WARNINGS: dict[str, str] = {
     "ringback:N": "Channel N holds ringback or busy tones; they are no speech.",
     "dtmf:N": "Channel N holds dialled digits; they are no speech.",
     "hold_music:N": "Channel N holds music; it is no speech.",
+    "rough_times": "The model has no list of the heads that follow the audio; times of single characters are rough.",
     "no_speech": "No speech was found in any channel.",
     "channels_changed": "The number of channels changes midway; the first one counts.",
     "rate_changed": "The sample rate changes midway.",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _MOSTLY = 2  # the table of tokens is read without its zero rows when fewer than one in so many is in use
+_EXACT_BYTES = 16 << 20  # a table of tokens that takes no more than this in float32 is kept in it on a CPU
 _WIDTH = 64  # the table is filled up to a multiple of this on a GPU
 
 
@@ -95,11 +96,15 @@ class Caches:
 class Network:
     """A Whisper network on one device in one dtype.
 
-    `dims`: openai-whisper's sizes; `state`: its state dict, any float dtype. Layer norms are computed in float32.
+    `dims`: openai-whisper's sizes; `state`: its state dict, any float dtype. On a CPU what blocks add to is kept in float32,
+    whatever they multiply in: it costs little there, and bfloat16 hears as float32 does. Layer norms sum in float32.
     """
 
     def __init__(self, dims: Mapping[str, int], state: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> None:
+        import torch
+
         self.dims, self.device, self.dtype = dict(dims), device, dtype
+        self.stream = torch.float32 if device.type == "cpu" else dtype
         self._state = state
         self.conv1, self.conv2 = self._pair("encoder.conv1"), self._pair("encoder.conv2")
         self.audio_positions = self._cast(state["encoder.positional_embedding"])
@@ -107,6 +112,7 @@ class Network:
         self.encoder_ln = self._norm("encoder.ln_post")
         self.tokens = self._cast(state["decoder.token_embedding.weight"])
         self.positions = self._cast(state["decoder.positional_embedding"])
+        self._embedding = state["decoder.token_embedding.weight"]
         self.decoder = [self._layer(f"decoder.blocks.{n}.", True) for n in range(dims["n_text_layer"])]
         self.decoder_ln = self._norm("decoder.ln")
         self._state = {}
@@ -118,7 +124,7 @@ class Network:
         return self._cast(self._state[f"{name}.weight"]), self._cast(self._state[f"{name}.bias"])
 
     def _norm(self, name: str) -> _Norm:
-        return _Norm(*self._pair(name))
+        return _Norm(*(self._state[f"{name}.{part}"].detach().to(self.device, self.stream) for part in ("weight", "bias")))
 
     def _fused(self, *names: str) -> tuple[Tensor, Tensor]:
         """Several matrices of the same input under each other; Whisper's keys have no bias."""
@@ -151,7 +157,7 @@ class Network:
 
         allowed = torch.ones(self.tokens.shape[0], dtype=torch.bool, device=self.device)
         allowed[list(forbidden)] = False
-        used = (self.tokens != 0).any(dim=1)
+        used = (self._embedding != 0).any(dim=1).to(self.device)
         if int(used.sum()) * _MOSTLY > len(used):
             used = torch.ones_like(used)
         used[list(kept)] = True
@@ -159,6 +165,8 @@ class Network:
         zeros = torch.nonzero(allowed & ~used)[:, 0]
         kept_at = int(torch.nonzero(ids == kept[0])[0]) if kept else 0
         table, bias = self.tokens[ids], None
+        if self.stream == torch.float32 and table.numel() * 4 <= _EXACT_BYTES:
+            table = self._embedding[ids.cpu()].float()
         if self.device.type == "cuda" and len(ids) % _WIDTH:
             more = _WIDTH - len(ids) % _WIDTH
             bias = torch.zeros(len(ids) + more, dtype=self.dtype, device=self.device)
@@ -176,7 +184,7 @@ class Network:
         heads = self.dims["n_audio_head"]
         x = functional.gelu(functional.conv1d(mel.to(self.dtype), *self.conv1, padding=1))
         x = functional.gelu(functional.conv1d(x, *self.conv2, stride=2, padding=1))
-        x = (x.transpose(1, 2) + self.audio_positions).contiguous()
+        x = (x.transpose(1, 2) + self.audio_positions).to(self.stream).contiguous()
         for layer in self.encoder:
             x = self._self_attention(x, layer, heads, causal=False)
             x = self._mlp(x, layer)
@@ -198,14 +206,14 @@ class Network:
         Fills the first `length` positions of the rows' own keys and values.
         """
         length = tokens.shape[1]
-        x = self.tokens[tokens] + self.positions[:length]
+        x = self._begun(tokens, self.positions[:length])
         for number, layer in enumerate(self.decoder):
             x, key, value = self._causal(x, layer)
             caches.self_k[number, :, :, :length].index_copy_(0, rows, key)
             caches.self_v[number, :, :, :length].index_copy_(0, rows, value)
             x = self._cross(x, layer, caches.cross_k[number].index_select(0, rows), caches.cross_v[number].index_select(0, rows))
             x = self._mlp(x, layer)
-        return self._normed(x, self.decoder_ln)
+        return self._ended(x)
 
     def step(self, tokens: Tensor, places: Tensor, caches: Caches, width: int) -> Tensor:
         """One token further in the first len(tokens) rows: last states [rows, n_text_state].
@@ -217,7 +225,7 @@ class Network:
         from torch.nn import functional
 
         rows = tokens.shape[0]
-        x = (self.tokens[tokens] + self.positions[places])[:, None]
+        x = self._begun(tokens, self.positions[places])[:, None]
         numbers = caches.numbers[:rows]
         seen = (caches.columns[:width] <= places[:, None])[:, None, None]
         for number, layer in enumerate(self.decoder):
@@ -230,7 +238,7 @@ class Network:
             x = self._cross(x, layer, caches.cross_k[number, :rows], caches.cross_v[number, :rows])
             x = self._mlp(x, layer)
         assert isinstance(x, torch.Tensor)
-        return self._normed(x, self.decoder_ln)[:, 0]
+        return self._ended(x)[:, 0]
 
     def attention(self, tokens: Tensor, caches: Caches, rows: Tensor, heads: Sequence[tuple[int, int]]) -> Tensor:
         """Cross-attention weights of some heads (layer, head) over a known text: float32 [n, len(heads), length, n_audio_ctx].
@@ -241,7 +249,7 @@ class Network:
         from torch.nn import functional
 
         found: dict[tuple[int, int], Tensor] = {}
-        x = self.tokens[tokens] + self.positions[: tokens.shape[1]]
+        x = self._begun(tokens, self.positions[: tokens.shape[1]])
         last = max(layer for layer, _ in heads)
         for number, layer in enumerate(self.decoder[: last + 1]):
             assert layer.cross_ln is not None
@@ -260,21 +268,33 @@ class Network:
         return torch.stack([found[one] for one in heads], dim=1)
 
     def logits(self, states: Tensor, choices: Choices) -> Tensor:
-        """Float32 logits [..., n] of last states over a table of tokens."""
+        """Float32 logits [rows, n] of last states [rows, n_text_state] over a table of tokens."""
         from torch.nn import functional
 
-        return functional.linear(states, choices.table, choices.bias).float()
+        # In fours: the library sums a lone row in another order than one of several, and figures would differ with the batch.
+        rows = states.shape[0]
+        padded = functional.pad(states, (0, 0, 0, -rows % 4)) if self.stream != self.dtype else states
+        return functional.linear(padded.to(choices.table.dtype), choices.table, choices.bias)[:rows].float()
 
     def all_logits(self, states: Tensor) -> Tensor:
         """Float32 logits [..., n_vocab] over every token."""
         from torch.nn import functional
 
-        return functional.linear(states, self.tokens).float()
+        return functional.linear(states.to(self.dtype), self.tokens).float()
 
     def _normed(self, x: Tensor, norm: _Norm) -> Tensor:
         from torch.nn import functional
 
-        return functional.layer_norm(x, (x.shape[-1],), norm.weight, norm.bias, 1e-5)
+        return functional.layer_norm(x, (x.shape[-1],), norm.weight, norm.bias, 1e-5).to(self.dtype)
+
+    def _ended(self, x: Tensor) -> Tensor:
+        """The decoder's last states: not yet rounded, since words are chosen by small differences."""
+        from torch.nn import functional
+
+        return functional.layer_norm(x, (x.shape[-1],), self.decoder_ln.weight, self.decoder_ln.bias, 1e-5)
+
+    def _begun(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        return self.tokens[tokens].to(self.stream) + positions
 
     def _split(self, x: Tensor, heads: str) -> Tensor:
         """[n, length, heads * d] to [n, heads, length, d]."""
