@@ -126,6 +126,7 @@ class _Tables:
         self.known = _Known()
         self.news = np.zeros(0, np.uint32)
         self._places: dict[str, int] = {}
+        self.phrases: dict[str, list[tuple[int, int, str]]] = {}
 
     def add_news(self, texts: list[str]) -> _Array:
         """Where each of these texts lies in `news`."""
@@ -332,6 +333,7 @@ class _Work:
         sizes = np.diff(np.concatenate((begins, [len(places)])))
         said = (numerals != 0) & (spoken == 0)
         self._read_out(starts[spoken != 0], sizes[spoken != 0])
+        said &= ~self._number_after_words(starts, sizes, marks, begins)
         short = said & (sizes <= _PACKED)
         long = said & (sizes > _PACKED)
         self._change(_joined_edits([self._short(starts[short], sizes[short]), self._long(starts[long], sizes[long])]))
@@ -344,6 +346,20 @@ class _Work:
         places = ranges(starts[chosen], sizes[chosen])
         self.codes[places] = TABLES.digits[self.codes[places]]
         self.marks[places] = self.marks[places] & ~np.uint8(_KIND) | DIGIT
+
+    def _number_after_words(self, starts: _Array, sizes: _Array, marks: _Array, begins: _Array) -> _Array:
+        """Phrases that end with three digits or more, read out, and before them have words alone: 单号九三五. They are done here."""
+        numeral = np.concatenate(([0], np.cumsum((marks & _NUMERAL) != 0)))
+        spoken = np.concatenate(([0], np.cumsum((marks & _READ_OUT) != 0)))
+        ends = begins + sizes
+        run = numeral[ends] - numeral[begins]
+        fits = (run >= 3) & (run < sizes) & (spoken[ends] - spoken[ends - run] == run)
+        before = self.codes[np.maximum(starts + sizes - run - 1, 0)]
+        fits &= (before != ord("点")) & (before != ord("之")) & (before != ord("."))
+        places = ranges((starts + sizes - run)[fits], run[fits])
+        self.codes[places] = TABLES.digits[self.codes[places]]
+        self.marks[places] = self.marks[places] & ~np.uint8(_KIND) | DIGIT
+        return fits
 
     def _short(self, starts: _Array, sizes: _Array) -> _Edits:
         """Phrases short enough to be one number: what is known of them is looked up for all at once."""
@@ -359,10 +375,17 @@ class _Work:
 
     def _long(self, starts: _Array, sizes: _Array) -> _Edits:
         text = text_of(self.codes[ranges(starts, sizes)])
-        found = []
+        memo = TABLES.phrases
+        if len(memo) > _MEMO // 8:
+            memo.clear()
+        found: list[tuple[int, int, str]] = []
         at = 0
         for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-            found += [(start + a, b - a, new) for a, b, new in replacements(text[at : at + size])]
+            phrase = text[at : at + size]
+            changes = memo.get(phrase)
+            if changes is None:
+                changes = memo[phrase] = replacements(phrase)
+            found += [(start + a, b - a, new) for a, b, new in changes]
             at += size
         return _edits(found)
 

@@ -46,6 +46,9 @@ def test_many_turns_at_once_are_what_each_is_alone(alphabet: str, data: st.DataO
     ]
 )
 @example(["1,三百,000", "1,２３４,567,89", "十，十分钟 十分好", "", ""])
+@example(
+    ["单号九三五四一三，尾号三三，三点一二三，百分之三四五，号三四五百，之一二三，五月三四五号", "号一二三点五", "日.一二三"]
+)
 @example([])
 @example(["", ""])
 def test_any_text(texts: list[str]) -> None:
