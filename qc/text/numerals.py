@@ -2,9 +2,10 @@
 
 Policy (what a recogniser writes is chance, so both the rule's words and the call's words go through it):
   1. Digits read out, two or more (零〇一…九幺, no units): digit by digit. 一二三一五 → 12315, 二零二六 → 2026. Not 一一 alone.
-  2. Numbers with units (十百千万亿, 两 before a unit): their value. 二十四 → 24, 三百五 → 350, 一万二 → 12000, 3万 → 30000.
+  2. Numbers with units (十百千万亿, 两 before a unit): their value. 二十四 → 24, 三百五 → 350, 一万二 → 12000, 3万 → 30000,
+     1万2000 → 12000.
   3. One digit alone (or 十, 两): only before a measure word (三小时, 两天, 一个) or after 第, 周, 星期. So 一下, 一定, 统一,
-     万一, 三心二意, 二维码 stay words. 一点 is a number after 上午, 下午, … alone; 十分 only before 钟 or after 点.
+     万一, 三心二意, 二维码 stay words. 一点 is a number after 上午, 下午, … and in 一点五亿, 一点五倍 alone; 十分 only before 钟 or after 点.
   4. 百分之三十 → 30%, 百分之百 → 100%. 三点五 → 3.5 where no 分 follows, 1.5万 → 15000. 15:30 → 15点30. 1,000 → 1000.
 English number words stay words.
 """
@@ -26,11 +27,14 @@ _TIME_BEFORE = ("上午", "下午", "中午", "晚上", "早上", "凌晨", "傍
 _RUN = re.compile(r"[0-9零〇一二三四五六七八九十百千万亿两幺]+")
 _DECIMAL = re.compile(r"([0-9]{1,9})\.([0-9]{1,6})([万亿])")
 _TOKEN = re.compile(f"{_DECIMAL.pattern}|[0-9]+\\.[0-9]+|{_RUN.pattern}")
-_SPOKEN_DECIMALS = re.compile(r"点([零〇一二三四五六七八九]+)([万亿]?)(?![0-9十百千分刻半])")
+_SPOKEN_DECIMALS = re.compile(r"点([零〇一二三四五六七八九]+)([万亿]?)(?![0-9零〇一二三四五六七八九十百千分刻半])")
+_ONE_POINT = re.compile("点[零〇一二三四五六七八九]{1,9}(?:[万亿倍]|个百分点)")
+"""After 一: one point five, not «a little»."""
+
 _MEASURE = re.compile(_MEASURES)
 _READ_OUT = re.compile(r"[零〇一二三四五六七八九幺]{2,}")
 _CARDINAL = re.compile(
-    r"(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿](?:[零〇]?(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿])*(?:[零〇]?[一二三四五六七八九])?"
+    r"(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿](?:[零〇]?(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿])*(?:[零〇]?(?:[一二三四五六七八九]|[0-9]+))?"
 )
 ALPHABET = frozenset(
     [*DIGITS, *_SMALL, *_LARGE, *"0123456789.点分之钟刻半", *_MEASURES.replace("|", ""), *"".join(_AFTER), *"".join(_TIME_BEFORE)]
@@ -158,7 +162,7 @@ def _single(text: str, position: int) -> str | None:
     if before.endswith(_AFTER):
         return DIGITS[char]
     if char == "一" and after.startswith("点"):
-        return "1" if before.endswith(_TIME_BEFORE) else None
+        return "1" if before.endswith(_TIME_BEFORE) or _ONE_POINT.match(text, position + 1) else None
     if char == "两" and before.endswith("一"):
         return None  # 一两天: about, no number
     if char == "幺" or not _MEASURE.match(after) or after[0] in "十百千万亿":
@@ -195,7 +199,10 @@ def _value(words: str) -> int | None:
                 return None
             digit = int(DIGITS[char])
         elif char in _SMALL:
-            section += (1 if digit is None else digit) * _SMALL[char]
+            if digit is None and section and _SMALL[char] > last_unit:
+                section *= _SMALL[char]  # 十千米 is 10千米
+            else:
+                section += (1 if digit is None else digit) * _SMALL[char]
             digit, last_unit, zero = None, _SMALL[char], False
         else:
             section += digit or 0
@@ -205,6 +212,6 @@ def _value(words: str) -> int | None:
                 total = (total + section) * _LARGE[char]
             section, digit, last_unit, zero = 0, None, _LARGE[char], False
     if digit is not None:
-        section += digit * (last_unit // 10 if last_unit > 10 and not zero else 1)
+        section += digit * (last_unit // 10 if last_unit > 10 and not zero and digit < 10 else 1)
     value = total + section
     return value if value < 10**16 else None

@@ -54,16 +54,17 @@ _SHORT_CODE = re.compile(
     f"verification code)(?:[的数号字是为它就]|数字| |is|are|digits|number|of|my|the|:){{0,6}}({_D}(?:{_FILLED}{_D}){{1,7}}"
     f"|{_WORD_DIGIT}(?: {_WORD_DIGIT}){{2,7}})"
 )
-_EMAIL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}")
+_EMAIL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z][A-Za-z0-9-]{1,62}")
 _SPOKEN_EMAIL = re.compile(
     "(?<![a-z0-9])[a-z0-9]{1,40}(?:(?: (?:dot|underscore|dash) |点|下划线)[a-z0-9]{1,40}){0,4}(?: at |艾特|圈a|小老鼠)[a-z0-9]{1,40}"
     "(?:(?: dot |点)[a-z0-9]{1,40}){0,3}(?: dot |点)(?:com|cn|net|org|edu|co|uk|hk|tw)(?![a-z])"
 )
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
-_IPV4 = re.compile(
-    r"(?<![0-9.])(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?![0-9])"
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"(?<![0-9.])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9])(?:/[0-9]{{1,2}}(?![0-9]))?")
+_IPV6 = re.compile(
+    r"(?<![0-9A-Za-z:.])([0-9A-Fa-f:]{2,39}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3})?)(?![0-9A-Za-z:]|\.[0-9])(?:%[a-z0-9]{1,16}|/[0-9]{1,3}(?![0-9]))?"
 )
-_IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?=[0-9A-Fa-f:]{2})[0-9A-Fa-f:]{2,39}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3})?(?![0-9A-Za-z:])")
 _PLATE = re.compile(
     "[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤川青藏琼宁][a-z] ?[a-z0-9](?: ?[a-z0-9]){4,5}(?![a-z0-9])"
 )
@@ -125,7 +126,7 @@ def _as_written(text: str) -> Iterator[Personal]:
             yield Personal(match.start(), match.start() + end, "iban")
     if ":" in text:
         for match in _IPV6.finditer(text):
-            if is_ipv6(match.group()):
+            if is_ipv6(match.group(1)):
                 yield Personal(match.start(), match.end(), "ip")
 
 

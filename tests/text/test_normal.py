@@ -132,3 +132,25 @@ def test_simplifying_keeps_every_position() -> None:
     assert len(simplify(text)) == len(text)
     assert simplify("妳著") == "你着"
     assert simplify_char("a") == "a"
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("1万2000元", "一万两千元"),
+        ("1亿2300人", "一亿两千三百人"),
+        ("100万1111", "一百万一千一百一十一"),
+        ("3万5千", "三万五千"),
+        ("2点02分", "两点零二分"),
+        ("1.5亿", "一点五亿"),
+        ("1.2个百分点", "一点二个百分点"),
+        ("10000米", "十千米"),
+    ],
+)
+def test_peers_are_right_about_these(written: str, same: str) -> None:
+    assert normal_text(written) == normal_text(same)
+
+
+@pytest.mark.parametrize("text", ["便宜一点三块钱", "早一点一定给您", "快一点五分钟"])
+def test_a_little_is_no_number(text: str) -> None:
+    assert "一点" in normal_text(text)
