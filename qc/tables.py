@@ -170,7 +170,7 @@ FINDINGS = Table(
         _REASON,
         _MESSAGE,
         Field("tool_version", "string", "Version of qc that wrote the row."),
-        Field("transcript_sha256", "string", "Digest of the transcript that was scanned."),
+        Field("transcript_sha256", "string", "Digest of what scanning reads of the transcript: turns, detected speech, warnings, duration."),
         Field("rules", "int32", "Rules evaluated; every one that `verdicts` does not list is a miss."),
         Field("hits", "int32", "Rules that hit."),
         Field("undecided", "int32", "Rules that could not be decided."),
@@ -229,7 +229,10 @@ SCORES = Table(
             "What made the score, rule by rule.",
             Field("rule", "string", "Rule id."),
             Field("dimension", "string", "Dimension id."),
-            Field("verdict", "string", "`hit` or `undecided`."),
+            Field("verdict", "string", "`hit`, `undecided`, or `overruled` where reviewers heard none."),
+            Field(
+                "machine", "string", "The machine's own verdict; `miss` where reviewers heard a hit that it missed.", since="0.2"
+            ),
             Field("count", "int32", "How often it counted."),
             Field("worst", "float64", "Points in the worst case (negative: a deduction).", unit="points"),
             Field("best", "float64", "Points in the best case.", unit="points"),
@@ -337,6 +340,61 @@ TRENDS = Table(
 )
 
 
+REVIEW_PLAN = Table(
+    "review_plan",
+    "Calls drawn for people to judge, rule by rule, with what they were drawn from.",
+    ("pack_id", "call_id", "rule"),
+    (
+        *_PACK[:1],
+        _CALL_ID,
+        Field("rule", "string", "Rule id."),
+        Field("round", "string", "Name of the draw."),
+        Field("stratum", "string", "`hit`, `near` (a miss near a hit) or `other` (any other miss)."),
+        Field("stratum_calls", "int32", "Calls in the stratum."),
+        Field("stratum_drawn", "int32", "Calls drawn from it; each had the chance `stratum_drawn` ÷ `stratum_calls`."),
+        Field("machine", "string", "The machine's verdict when it was drawn."),
+    ),
+)
+
+REVIEWS = Table(
+    "reviews",
+    "What people said. The last word of a reviewer on a call and rule counts; the machine's verdict is never overwritten.",
+    ("pack_id", "call_id", "rule", "reviewer"),
+    (
+        *_PACK[:1],
+        _CALL_ID,
+        Field("rule", "string", "Rule id."),
+        Field("reviewer", "string", "Who."),
+        Field("at", "string", "When, as given with the answers."),
+        Field("answer", "string", "`hit`, `miss` or `cannot_tell`: what the reviewer heard."),
+        Field("note", "string", "The reviewer's words."),
+    ),
+)
+
+QUALITY = Table(
+    "quality",
+    "How right each rule is, from reviews of drawn calls; made anew by score.",
+    ("pack_id", "rule"),
+    (
+        *_PACK,
+        Field("rule", "string", "Rule id."),
+        Field("reviewed", "int32", "Drawn calls with an answer."),
+        Field("cannot_tell", "int32", "Drawn calls on which reviewers could not tell or disagreed."),
+        Field("reviewed_hits", "int32", "Machine's hits among those answered."),
+        Field("right", "int32", "Of these, heard to be hits."),
+        Field("missed", "int32", "Machine's misses among those answered that were heard to be hits."),
+        Field("precision", "float64", "Share of the machine's hits that are right.", unit="0 to 1"),
+        Field("precision_low", "float64", "Lower end of its 95 % interval."),
+        Field("precision_high", "float64", "Upper end."),
+        Field(
+            "recall", "float64", "Share of true hits that the machine found; null where a stratum has no answers.", unit="0 to 1"
+        ),
+        Field("recall_low", "float64", "Lower end of its 95 % interval."),
+        Field("recall_high", "float64", "Upper end."),
+    ),
+)
+
+
 MIN_CALLS = 5
 """Scored calls below which `summaries` gives no interval of the mean."""
 
@@ -352,7 +410,9 @@ def agent_key(provider: str | None, agent: str | None) -> str:
     return "/".join((part or "").strip().replace("%", "%25").replace("/", "%2F") for part in (provider, agent))
 
 
-TABLES: dict[str, Table] = {t.name: t for t in (CALLS, TRANSCRIPTS, FINDINGS, SCORES, SUMMARIES, COMPARISONS, TRENDS)}
+TABLES: dict[str, Table] = {
+    t.name: t for t in (CALLS, TRANSCRIPTS, FINDINGS, SCORES, SUMMARIES, COMPARISONS, TRENDS, REVIEW_PLAN, REVIEWS, QUALITY)
+}
 
 
 def _arrow_type(field: Field) -> pa.DataType:

@@ -22,6 +22,7 @@ from qc.cli.import_ import import_
 from qc.cli.listen import listen
 from qc.cli.plan import plan
 from qc.cli.report import report
+from qc.cli.review import review_app
 from qc.cli.rules import rules_app
 from qc.cli.run import run
 from qc.cli.scan import scan
@@ -57,7 +58,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "search": search,
     "doctor": doctor,
 }
-GROUPS = {"rules": rules_app, "store": store_app}
+GROUPS = {"review": review_app, "rules": rules_app, "store": store_app}
 
 
 def _interruptible(verb: Callable[..., Any]) -> Callable[..., Any]:

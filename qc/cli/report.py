@@ -31,6 +31,9 @@ def report(
     redact: Annotated[
         bool, typer.Option("--redact", help="Mask personal data in every text, and drown it out by a tone in the clips.")
     ] = False,
+    per_agent: Annotated[
+        bool, typer.Option("--per-agent", help="Write a spreadsheet for each agent, too, with nothing of anyone else in it.")
+    ] = False,
     call_pages: Annotated[
         int, typer.Option("--call-pages", min=0, help="The most calls with a page of their own, each agent's lowest score first.")
     ] = 2000,
@@ -52,6 +55,7 @@ def report(
         formats=tuple(f.strip() for f in formats.split(",") if f.strip()),
         audio="clips" if clips else audio,
         redact=redact,
+        per_agent=per_agent,
         call_pages=call_pages,
         pack=pack,
         title=title,

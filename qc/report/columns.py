@@ -50,22 +50,20 @@ def read_columns(store: Store, pack_id: str | None) -> Columns:
     found = _of_pack(store.read("findings", _FINDINGS), pack_id)
     scored = _of_pack(store.read("scores", _SCORES), pack_id)
     verdicts = _exploded(found.select("call_id", "verdicts"), "verdicts").filter(pl.col("verdict") != "not_applicable")
-    items = _exploded(scored.select("call_id", "items"), "items")
+    items = _exploded(scored.select("call_id", "items"), "items").with_columns(machine=pl.coalesce("machine", "verdict"))
     _check_fresh(found, scored, (verdicts, items), str(store.path))
     names = _frame(_only(store.read("summaries", ["pack_id", "kind", "id", "name"]), pack_id))
     calls = _calls(listed, spoken, found, scored, names.filter(pl.col("kind") == "agent"))
-    calls = calls.join(_tally(verdicts), on="call_id", how="left", maintain_order="left").with_columns(
+    calls = calls.join(_tally(items), on="call_id", how="left", maintain_order="left").with_columns(
         [pl.when(pl.col("ok")).then(pl.col(c).fill_null(0)).otherwise(0).alias(c) for c in ("hits", "undecided")]
     )
-    findings = verdicts.join(
-        items.select("call_id", "rule", "count", points_worst="worst", points_best="best"),
-        on=["call_id", "rule"],
-        suffix="_scored",
-    ).with_columns(count=pl.col("count_scored"))
+    scored_as = items.select("call_id", "rule", "machine", "count", settled="verdict", points_worst="worst", points_best="best")
+    findings = verdicts.drop("count").join(scored_as, on=["call_id", "rule"], how="full", coalesce=True)
+    findings = findings.with_columns(verdict=pl.col("settled"), reviewed=pl.col("settled") != pl.col("machine"))
     sort = ["call_id", pl.col("verdict") != "hit", "points_worst", "rule"]
     return Columns(
         calls=calls,
-        findings=findings.drop("count_scored").sort(sort),
+        findings=findings.drop("settled").sort(sort),
         packs=tuple(sorted(found["pack_sha256"].unique().drop_nulls().to_list())),
         signer=found["pack_signer"][0] or "" if len(found) else "",
         made_with=spoken.select("engine", "model", "model_sha256", "tool_version").unique(),
@@ -103,7 +101,9 @@ def _check_fresh(found: pl.DataFrame, scored: pl.DataFrame, parts: tuple[pl.Data
         )
         return rows.select("call_id", "pack_sha256", "status").join(said, on="call_id", how="left")
 
-    both = signed(found, parts[0]).join(signed(scored, parts[1]), on="call_id", how="full", suffix="_scored")
+    verdicts, items = parts
+    machines = items.filter(pl.col("machine").is_in(["hit", "undecided"])).select("call_id", "rule", verdict="machine")
+    both = signed(found, verdicts).join(signed(scored, machines), on="call_id", how="full", suffix="_scored")
     same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_scored")) for c in ("call_id", "pack_sha256", "status", "said"))
     stale = both.filter(~same).height
     if stale:

@@ -59,6 +59,7 @@ def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) 
         comparisons=tuple(_rows(store, "comparisons", pack_id)),
         trends=tuple(_rows(store, "trends", pack_id)),
         counts=counts(columns, base),
+        quality={r["rule"]: r for r in _rows(store, "quality", pack_id)},
         columns=columns,
     )
 
@@ -124,6 +125,7 @@ def _finding(f: _Row) -> Finding:
         best=f["points_best"],
         evidence=evidence,
         more=max(len(evidence) - MOST_EVIDENCE, 0),
+        reviewed=bool(f["reviewed"]),
     )
 
 

@@ -18,6 +18,7 @@ from qc.packs import SEVERITIES, Rule
 from qc.report import drawings
 from qc.report.charts import TIMELINE_LEFT, TIMELINE_RIGHT, TIMELINE_WIDTH, draw
 from qc.report.charts import timeline as timeline_chart
+from qc.report.coach import moments
 from qc.report.excerpt import whole
 from qc.report.gather import Spoken
 from qc.report.model import Call, Finding, ReportData, ReportOptions, Sound
@@ -217,6 +218,7 @@ def _rule(pages: Pages, lang: str, rule: Rule, found: list[tuple[Call, Finding]]
         here=rule_href(rule.id),
         depth=2,
         rule=rule,
+        quality=data.quality.get(rule.id),
         row=next((r for r in (data.whole or {}).get("rules", ()) if r["rule"] == rule.id), None),
         by_provider=sorted(providers, key=lambda r: (-(r["rate"] or 0.0), r["name"])),
         chart=drawings.rates(t, providers),
@@ -231,6 +233,13 @@ def _rule(pages: Pages, lang: str, rule: Rule, found: list[tuple[Call, Finding]]
 def listen_page(pages: Pages, lang: str, drawn: Sequence[tuple[Drawn, Call]], seed: int) -> str:
     """The listen list in one language."""
     return _render("listen.html", pages, lang, here="index.html", drawn=drawn, seed=seed, sounds=pages.sounds, linked=False)
+
+
+def review_page(pages: Pages, lang: str, items: Sequence[tuple[Mapping[str, Any], Call, Sequence[Mapping[str, Any]]]]) -> str:
+    """The page to judge drawn calls on: rows of `review_plan` with their calls and turns."""
+    return _render(
+        "review.html", pages, lang, here="index.html", script="review.js", items=items, sounds=pages.sounds, linked=False
+    )
 
 
 def _spoken_only(case: Any) -> bool:
@@ -299,6 +308,7 @@ def _agent(pages: Pages, lang: str, row: Mapping[str, Any], calls: list[Call]) -
     t, counts = Words(lang), pages.data.count("agent", row["id"])
     with_findings = sorted((c for c in calls if c.findings), key=lambda c: (c.worst or 0.0, c.best or 0.0, c.call_id))
     shown = with_findings[: pages.options.calls_per_agent]
+    bad, good = moments(with_findings, pages.data.rules)
     return _render(
         "agent.html",
         pages,
@@ -311,6 +321,9 @@ def _agent(pages: Pages, lang: str, row: Mapping[str, Any], calls: list[Call]) -
         rules=rules_by_hits(pages.data, row["rules"]),
         quoted=[(c, pages.sounds.get(c.call_id, Sound(None, "none"))) for c in shown],
         compared=_compared(pages.data, "agent", row["id"]),
+        worst_moments=bad,
+        best_moments=good,
+        sounds=lambda call_id: pages.sounds.get(call_id, Sound(None, "none")),
         more_calls=counts.with_findings - len(shown),
         clean=[c for c in calls if c.status == "ok" and not c.findings],
         failed=[c for c in calls if c.status != "ok"],
@@ -320,11 +333,11 @@ def _agent(pages: Pages, lang: str, row: Mapping[str, Any], calls: list[Call]) -
     )
 
 
-def _render(template: str, pages: Pages, lang: str, *, here: str, depth: int = 1, **values: Any) -> str:
+def _render(template: str, pages: Pages, lang: str, *, here: str, depth: int = 1, script: str = "", **values: Any) -> str:
     data, t = pages.data, Words(lang)
     others = [x for x in pages.options.langs if x != lang]
     titles = {d.id: t.text(d.title, d.id) for d in data.pack.dimensions} if data.pack else {}
-    style, script = _asset("report.css"), _asset("page.js")
+    style, code = _asset("report.css"), _asset("page.js", script)
     return (
         _environment()
         .get_template(template)
@@ -337,8 +350,8 @@ def _render(template: str, pages: Pages, lang: str, *, here: str, depth: int = 1
             paged=pages.paged,
             **{"linked": True, **values},
             css=style.markup,
-            js=script.markup,
-            csp=_policy(style, script, "media-src 'self' file: data:"),
+            js=code.markup,
+            csp=_policy(style, code, "media-src 'self' file: data:"),
         )
     )
 
@@ -368,10 +381,10 @@ class _Asset:
 
 
 @cache
-def _asset(name: str) -> _Asset:
+def _asset(*names: str) -> _Asset:
     from markupsafe import Markup
 
-    text = (_TEMPLATES / name).read_text(encoding="utf-8")
+    text = "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in names if name)
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return _Asset(Markup(text), f"'sha256-{digest}'")  # our own file, never a stranger's
 

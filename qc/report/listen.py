@@ -68,7 +68,7 @@ def write_listen(store: Store, out: Path, options: ListenOptions) -> ListenSumma
     data = gather(store, how, only=pl.Series([d.call_id for d in drawn], dtype=pl.String))
     folder = Folder(out)
     calls = {c.call_id: c for c in data.calls}
-    sounds = dict(_sounds(store, folder, [calls[d.call_id] for d in drawn], options.redact))
+    sounds = dict(bring_whole_calls(store, folder, [calls[d.call_id] for d in drawn], options.redact))
     data = replace(data, title="")
     pages = Pages(data, how, sounds, (("listen.csv", "data/listen.csv"),))
     folder.write("data/listen.csv", _table(drawn, calls))
@@ -92,7 +92,7 @@ def scored_calls(columns: Columns) -> pl.DataFrame:
     return calls.join(bonus, on="call_id", how="left", maintain_order="left").with_columns(pl.col("bonus").fill_null(0.0))
 
 
-def _sounds(store: Store, folder: Folder, calls: list[Call], masked: bool) -> Iterator[tuple[str, Sound]]:
+def bring_whole_calls(store: Store, folder: Folder, calls: list[Call], masked: bool) -> Iterator[tuple[str, Sound]]:
     """Each call's recording as one small file, personal data drowned out where it is masked in the text."""
     ids = [c.call_id for c in calls]
     wanted = pl.Series(ids, dtype=pl.String).implode()

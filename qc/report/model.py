@@ -29,6 +29,7 @@ class ReportOptions:
     `call_pages`: the most calls that get a page of their own, each agent's lowest score first. `tell_at_most`: a store with
     more calls has only the lowest scores of each agent told one by one; figures, CSV and Parquet always have all.
     `redact`: personal data is masked in every text, and muted in every clip.
+    `per_agent`: a spreadsheet for each agent, too, with nothing of anyone else in it.
     """
 
     langs: tuple[str, ...] = LANGS
@@ -40,6 +41,7 @@ class ReportOptions:
     call_pages: int = 2_000
     tell_at_most: int = 20_000
     redact: bool = False
+    per_agent: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Finding:
     """A rule's verdict on a call, with what it costs and the words it rests on.
 
     `worst`, `best`: points as they count in the call's score. `excerpts`: stretches of neighbouring lines in order of time.
-    `more`: pieces of evidence beyond those quoted.
+    `more`: pieces of evidence beyond those quoted. `reviewed`: people's verdict, other than the machine's.
     """
 
     rule: str
@@ -94,6 +96,7 @@ class Finding:
     evidence: tuple[dict[str, Any], ...] = ()
     excerpts: tuple[tuple[Line, ...], ...] = ()
     more: int = 0
+    reviewed: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,6 +244,7 @@ class ReportData:
     comparisons: tuple[dict[str, Any], ...] = ()
     trends: tuple[dict[str, Any], ...] = ()
     counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    quality: dict[str, dict[str, Any]] = field(default_factory=dict)
     columns: Columns | None = None
 
     @cached_property

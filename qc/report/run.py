@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from qc.progress import Progress, Silent
 from qc.report.csv_files import csv_files
 from qc.report.folder import Folder
 from qc.report.gather import gather, spoken
-from qc.report.html import Pages, write_pages
+from qc.report.html import Pages, call_href, calls_with_pages, write_pages
 from qc.report.json_file import json_file
-from qc.report.model import AUDIO_MODES, LANGS, ReportData, ReportOptions, ReportSummary, Sound
+from qc.report.model import AUDIO_MODES, LANGS, Call, ReportData, ReportOptions, ReportSummary, Sound, Totals
 from qc.report.parquet_files import parquet_files
+from qc.report.safe import safe_name
 from qc.report.sounds import bring_sounds
 from qc.report.xlsx import xlsx_file
 from qc.store import Store
@@ -42,7 +43,43 @@ def _write_parquet(job: Job) -> list[str]:
 
 
 def _write_xlsx(job: Job) -> list[str]:
-    return _put(job, {f"report-{lang}.xlsx": xlsx_file(job.data, lang) for lang in job.options.langs})
+    links = {lang: _links(job, lang, "../") for lang in job.options.langs}
+    made = _put(job, {f"report-{lang}.xlsx": xlsx_file(job.data, lang, links[lang]) for lang in job.options.langs})
+    if job.options.per_agent:
+        for lang in job.options.langs:
+            for name, part in agent_parts(job.data):
+                job.folder.write(f"data/agents/{name}-{lang}.xlsx", xlsx_file(part, lang, _links(job, lang, "../../")))
+    return made
+
+
+def _links(job: Job, lang: str, up: str) -> dict[str, str]:
+    """Pages of calls by id, as seen from a folder of the report."""
+    if "html" not in job.options.formats:
+        return {}
+    return {c: f"{up}{lang}/{call_href(c)}" for c in calls_with_pages(job.data.calls, job.options.call_pages)}
+
+
+def agent_parts(data: ReportData) -> Iterator[tuple[str, ReportData]]:
+    """(file name without suffix, the report cut down to one agent) for each agent: nothing of anyone else is in it."""
+    by_agent: dict[str, list[Call]] = {}
+    for call in data.calls:
+        by_agent.setdefault(call.agent, []).append(call)
+    for row in data.agents:
+        calls, counts = by_agent.get(row["id"], []), data.count("agent", row["id"])
+        totals = Totals(
+            calls=row["calls"],
+            scored=row["scored"],
+            failed=row["failed"],
+            audio_ms=row["audio_ms"],
+            hits=counts.hits,
+            undecided=counts.undecided,
+            calls_with_hits=counts.hit_calls,
+            mono=sum(c.mono for c in calls),
+            unlisted=0,
+            duplicates=0,
+        )
+        part = replace(data, totals=totals, whole=row, providers=(), agents=(row,), calls=tuple(calls), columns=None)
+        yield safe_name("agent", row["id"]), part
 
 
 def _write_json(job: Job) -> list[str]:

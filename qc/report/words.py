@@ -237,6 +237,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "search_rows": ("筛选", "Filter"),
     "search_calls": ("筛选通话", "Filter calls"),
     "search_calls_hint": ("编号、坐席或规则", "Id, agent or rule"),
+    # -- coaching
+    "coach": ("辅导要点", "Coaching"),
+    "coach_worst": ("最该改进的地方", "What cost most"),
+    "coach_best": ("值得表扬的地方", "What went well"),
+    "coach_better": ("可以这样说：", "A better line:"),
+    "quoted": ("“{text}”", "«{text}»"),
     # -- the listen list
     "listen": ("亲听清单", "Listen list"),
     "listen_calls": ("{n} 通，随机种子 {seed}", "{n} calls, seed {seed}"),
@@ -255,6 +261,21 @@ WORDS: dict[str, tuple[str, str]] = {
     "plan_best": ("得分最高", "among the best"),
     "chance": ("抽中概率 {share}", "chance {share}"),
     "clean_call": ("这通电话没有命中，也没有未定。", "No rule hit in this call, and none was undecided."),
+    # -- reviews
+    "review": ("人工复核", "Review"),
+    "review_items": ("{n} 项", "{n} to judge"),
+    "review_how": (
+        "先听录音，再作判断。页面不显示机器的结论，以免先入为主；有命中的、没命中的都有。答完填上姓名，点“保存”，把文件交给质检组。",
+        "Listen first, then judge. What the machine found is not shown, so that nobody is led; there are hits and misses among these. Give your name, save, and hand the file to the quality group.",
+    ),
+    "reviewer": ("复核人", "Reviewer"),
+    "save_answers": ("保存答案", "Save the answers"),
+    "answered": ("已答 {n} / {all}", "{n} of {all} answered"),
+    "review_question": ("这通电话里有没有这个问题？", "Does this call have what the rule looks for?"),
+    "review_hit": ("有，成立", "Yes"),
+    "review_miss": ("没有，不成立", "No"),
+    "review_cannot_tell": ("无法判断", "Cannot tell"),
+    "note": ("备注", "Note"),
     # -- failures
     "failures": ("没有得分的通话", "Calls without a score"),
     "failures_none": ("每一通电话都有得分。", "Every call has a score."),
@@ -325,6 +346,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "severity_critical": ("重大", "Critical"),
     "verdict_hit": ("命中", "Hit"),
     "verdict_undecided": ("未定", "Undecided"),
+    "verdict_overruled": ("复核：不成立", "Reviewed: no hit"),
+    "reviewed_hit": ("复核：成立", "Reviewed: a hit"),
+    "precision": ("准确率", "Precision"),
+    "recall": ("召回率", "Recall"),
+    "quality_note": (
+        "准确率与召回率来自按已知概率抽取、人工复核的 {n} 通电话；另有 {unsure} 通无法判断。",
+        "Precision and recall come from {n} calls that were drawn with known chances and reviewed by people; on {unsure} more they could not tell.",
+    ),
     "yes": ("是", "yes"),
     "no": ("否", "no"),
 }

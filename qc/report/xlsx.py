@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from qc.report.model import ReportData
@@ -18,14 +19,17 @@ from qc.tables import MIN_CALLS
 from qc.version import VERSION
 
 MOST_ROWS = 1_000_000
+MOST_LINKS = 60_000
+"""Rows of a sheet that link to pages: Excel refuses more than 65,530 links a sheet."""
 _MOST_CHARACTERS = 32_000
+_MOST_LINK_TEXT = 255
 _EPOCH = datetime.datetime(2000, 1, 1)
 _FORMATS = {"int": "#,##0", "points": "0.0", "share": "0.0%", "hours": "#,##0.00"}
 _WRAPPED = ("quote", "message", "remedy", "title", "why", "file")
 
 
-def xlsx_file(data: ReportData, lang: str) -> bytes:
-    """The workbook's bytes in one language."""
+def xlsx_file(data: ReportData, lang: str, links: Mapping[str, str] | None = None) -> bytes:
+    """The workbook's bytes in one language. `links`: page of a call, relative to the workbook, by call id."""
     import xlsxwriter
 
     out = io.BytesIO()
@@ -34,7 +38,7 @@ def xlsx_file(data: ReportData, lang: str) -> bytes:
     )
     t = Words(lang)
     book.set_properties({"title": data.title or t("report"), "created": _EPOCH})
-    styles = _Styles(book)
+    styles = _Styles(book, links or {})
     _summary(book.add_worksheet(t("summary")), data, t, styles)
     for name in ("providers", "agents", "calls", "findings", "rules", "failures"):
         _table(book.add_worksheet(t(f"sheet_{name}")), SHEETS[name], data, t, styles)
@@ -42,16 +46,22 @@ def xlsx_file(data: ReportData, lang: str) -> bytes:
     return out.getvalue()
 
 
+@dataclass
 class _Styles:
-    """Formats of the workbook, each made once."""
+    """Formats of the workbook, each made once; and the pages that calls link to."""
 
-    def __init__(self, book: Any) -> None:
+    book: Any
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        book = self.book
         plain = {"valign": "top", "font_size": 11}
         self.title = book.add_format({"bold": True, "font_size": 16})
         self.head = book.add_format(
             {"bold": True, "bg_color": "#E8EEF0", "bottom": 1, "border_color": "#9AA5B1", "text_wrap": True, "valign": "vcenter"}
         )
         self.text = book.add_format(plain)
+        self.link = book.add_format({**plain, "font_color": "#0A6C74", "underline": 1})
         self.wrap = book.add_format({**plain, "text_wrap": True})
         self.label = book.add_format({**plain, "font_color": "#596573"})
         self.right = book.add_format({**plain, "align": "right"})
@@ -128,6 +138,8 @@ def _write(sheet: Any, at: tuple[int, int], column: Column, value: Any, words: t
     if value is None or value == "":
         unassigned = column.name in ("provider", "agent")
         sheet.write_string(*at, t("unassigned"), style) if unassigned else sheet.write_blank(*at, None, style)
+    elif column.name == "call_id" and value in styles.links and at[0] <= MOST_LINKS:
+        sheet.write_url(*at, f"external:{styles.links[value]}", styles.link, _cell(value)[:_MOST_LINK_TEXT])
     elif column.kind == "hours":
         sheet.write_number(*at, value / 3_600_000, styles.kinds["hours"])
     elif column.kind == "clock":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from qc.errors import StoreError, UsageError
 from qc.packs import Pack, read_stored
 from qc.progress import Progress, Silent
 from qc.score.compare import comparisons, trends
+from qc.score.reviews import overrule, quality, settle
 from qc.score.scorecard import Scorecard, Verdicts, read_verdicts, score_batch
 from qc.score.summaries import Scored, call_facts, pack_columns, summarise
 from qc.store import Store
@@ -57,6 +58,8 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
         raise UsageError("nothing was scanned yet", where=str(store.path), hint="run qc scan --rules PACK first")
     cards = _Cards(lambda digest: read_stored(store, digest))
     listener.start("score", store.keys("findings").num_rows)
+    reviews = store.read("reviews")
+    settled: dict[str, dict[tuple[str, str], bool]] = {}
     pieces: list[pa.Table] = []
     taken: list[tuple[str, Any, Verdicts]] = []
     position = 0
@@ -64,9 +67,13 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
         for digest in sorted(pc.unique(batch["pack_sha256"]).to_pylist(), key=str):
             part = batch.filter(pc.equal(batch["pack_sha256"], digest))
             card = cards.of(digest)
-            verdicts = read_verdicts(card, part, f"{part['pack_id'][0]} {digest}")
+            pack_id = part["pack_id"][0].as_py()
+            verdicts = read_verdicts(card, part, f"{pack_id} {digest}")
+            if pack_id not in settled:
+                settled[pack_id] = settle(reviews, pack_id)
+            verdicts = overrule(card, verdicts, part["call_id"].combine_chunks(), settled[pack_id])
             pieces.append(score_batch(card, part, verdicts, VERSION))
-            shifted = Verdicts(verdicts.call + position, verdicts.rule, verdicts.verdict, verdicts.count)
+            shifted = replace(verdicts, call=verdicts.call + position)
             taken.append((digest, np.arange(position, position + part.num_rows), shifted))
             position += part.num_rows
             listener.advance(part.num_rows, failed=part.num_rows - pc.sum(pc.equal(part["status"], "ok")).as_py())
@@ -111,9 +118,9 @@ def _in_order(taken: list[tuple[str, Any, Verdicts]], order: Any) -> _Parts:
         call = new_row[np.concatenate([v.call for _, v in mine])]
         rule = np.concatenate([v.rule for _, v in mine])
         by = np.lexsort((rule, call))
-        verdict, count = (np.concatenate([getattr(v, f) for _, v in mine])[by] for f in ("verdict", "count"))
+        verdict, count, machine = (np.concatenate([getattr(v, f) for _, v in mine])[by] for f in ("verdict", "count", "machine"))
         rows = np.sort(new_row[np.concatenate([r for r, _ in mine])])
-        out[digest] = (rows, Verdicts(call[by], rule[by], verdict, count))
+        out[digest] = (rows, Verdicts(call[by], rule[by], verdict, count, machine))
     return out
 
 
@@ -121,8 +128,9 @@ def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, lis
     """`summaries`, `comparisons` and `trends`, by name."""
     calls = store.read("calls", ["call_id", "provider", "agent_id", "agent_name", "queue", "started_at"])
     transcripts = store.read("transcripts", ["call_id", "duration_ms", "roles"])
+    plan, reviews = store.read("review_plan"), store.read("reviews")
     packs = scores["pack_id"].to_numpy(zero_copy_only=False)
-    tables = {name: [schema(name).empty_table()] for name in ("summaries", "comparisons", "trends")}
+    tables = {name: [schema(name).empty_table()] for name in ("summaries", "comparisons", "trends", "quality")}
     for pack in sorted(pc.unique(scores["pack_id"]).to_pylist()):
         first, last = np.searchsorted(packs, pack), np.searchsorted(packs, pack, side="right")
         mine = scores.slice(first, last - first)
@@ -131,17 +139,14 @@ def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, lis
             listener.note(
                 f"pack {pack}: the calls were scanned with {len(digests)} versions of it; scan again to bring all to one"
             )
-        inside = [(cards.of(d), parts[d][0] - first, Verdicts(parts[d][1].call - first, *_rest(parts[d][1]))) for d in digests]
+        inside = [(cards.of(d), parts[d][0] - first, replace(parts[d][1], call=parts[d][1].call - first)) for d in digests]
         facts = call_facts(mine["call_id"].combine_chunks(), calls, transcripts)
         tables["summaries"].append(summarise(Scored(mine, inside), facts))
         columns = pack_columns(mine)
         tables["comparisons"].append(comparisons(mine, facts, columns))
+        tables["quality"].append(quality(plan, reviews, columns))
         tables["trends"].append(trends(mine, facts, columns, max(card.base for card, _, _ in inside)))
     return {name: pa.concat_tables(made) for name, made in tables.items()}
-
-
-def _rest(v: Verdicts) -> tuple[Any, Any, Any]:
-    return v.rule, v.verdict, v.count
 
 
 def _summary(scores: pa.Table, summaries: pa.Table) -> ScoreSummary:

@@ -21,8 +21,10 @@ from qc.tables import schema
 if TYPE_CHECKING:
     from qc.packs import Pack
 
-HIT, UNDECIDED, NOT_APPLICABLE = 0, 1, 2
+HIT, UNDECIDED, NOT_APPLICABLE, OVERRULED, MISS = range(5)
+"""`OVERRULED`: the machine's hit or doubt that a reviewer heard to be none."""
 _VERDICTS = ["hit", "undecided", "not_applicable"]
+_WORDS = [*_VERDICTS, "overruled", "miss"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ class Verdicts:
 
     call: Any  # int64, row of the batch
     rule: Any  # int64, index into Scorecard.rules
-    verdict: Any  # int8, HIT, UNDECIDED or NOT_APPLICABLE
+    verdict: Any  # int8, HIT, UNDECIDED, NOT_APPLICABLE or OVERRULED
     count: Any  # int64
+    machine: Any  # int8, the machine's own verdict
 
 
 def read_verdicts(card: Scorecard, findings: pa.Table, pack: str) -> Verdicts:
@@ -89,10 +92,12 @@ def read_verdicts(card: Scorecard, findings: pa.Table, pack: str) -> Verdicts:
             where=f"findings, pack {pack}",
             hint="scan the calls again with --redo",
         )
+    code = _ints(verdict).astype(np.int8)
     return Verdicts(
         call=_ints(pc.list_parent_indices(column)),
         rule=_ints(rule),
-        verdict=_ints(verdict).astype(np.int8),
+        verdict=code,
+        machine=code,
         count=_ints(pc.fill_null(pc.struct_field(flat, "count"), 1)),
     )
 
@@ -106,11 +111,12 @@ def score_batch(card: Scorecard, findings: pa.Table, verdicts: Verdicts, tool_ve
     n, dims = findings.num_rows, len(card.dimensions)
     counted = verdicts.verdict != NOT_APPLICABLE
     call, rule = verdicts.call[counted], verdicts.rule[counted]
-    undecided = verdicts.verdict[counted] == UNDECIDED
-    points = card.item(rule, np.where(undecided, 1, verdicts.count[counted]))
+    verdict, machine = verdicts.verdict[counted], verdicts.machine[counted]
+    undecided, overruled = verdict == UNDECIDED, verdict == OVERRULED
+    points = np.where(overruled, 0.0, card.item(rule, np.where(undecided, 1, verdicts.count[counted])))
     worst = np.where(undecided & (points > 0), 0.0, points)
     best = np.where(undecided & (points < 0), 0.0, points)
-    fatal_hit, fatal_maybe = card.fatal[rule] & ~undecided, card.fatal[rule]
+    fatal_hit, fatal_maybe = card.fatal[rule] & (verdict == HIT), card.fatal[rule] & ~overruled
     ok = pc.equal(findings["status"], "ok").combine_chunks()
     ok_rows = pc.fill_null(ok, False).to_numpy(zero_copy_only=False)
 
@@ -143,7 +149,8 @@ def score_batch(card: Scorecard, findings: pa.Table, verdicts: Verdicts, tool_ve
             {
                 "rule": pa.array(card.rules, pa.string()).take(pa.array(rule)),
                 "dimension": ids.take(pa.array(card.dimension_of[rule])),
-                "verdict": pa.array(_VERDICTS, pa.string()).take(pa.array(undecided.astype(np.int64))),
+                "verdict": pa.array(_WORDS, pa.string()).take(pa.array(verdict.astype(np.int64))),
+                "machine": pa.array(_WORDS, pa.string()).take(pa.array(machine.astype(np.int64))),
                 "count": pa.array(np.where(undecided, 1, verdicts.count[counted]), pa.int32()),
                 "worst": pa.array(worst),
                 "best": pa.array(best),

@@ -1,92 +1,133 @@
-"""Chromium driven through chromedriver's own protocol (W3C WebDriver over HTTP), with the standard library alone."""
+"""Chromium driven over its own protocol (DevTools, by a pipe), with the standard library alone: no driver, no port."""
 
 from __future__ import annotations
 
 import base64
 import json
+import os
+import select
 import shutil
-import socket
 import subprocess
+import sys
+import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
+
+_TIMEOUT_S = 120.0
+
+
+def _chromium() -> str | None:
+    return next((found for n in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(n))), None)
 
 
 def missing() -> str:
     """Why no browser can be driven here, or nothing."""
-    chromium = next((n for n in ("chromium", "google-chrome", "chromium-browser") if shutil.which(n)), None)
-    return "" if chromium and shutil.which("chromedriver") else "chromium and chromedriver are not installed"
+    return "" if _chromium() and os.name == "posix" else "chromium is not installed"
 
 
 class Browser:
     """One headless window. `size`: (width, height) in CSS pixels. Use as a context manager."""
 
     def __init__(self, size: tuple[int, int] = (1280, 900), *, dark: bool = False, lang: str = "en-US") -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self._base = f"http://127.0.0.1:{port}"
-        self._driver = subprocess.Popen(
-            [shutil.which("chromedriver") or "chromedriver", f"--port={port}"],
+        self._home = tempfile.TemporaryDirectory(prefix="qc-browser-")
+        theirs_in, self._out = os.pipe()
+        self._in, theirs_out = os.pipe()
+        arguments = [
+            *(
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+            ),
+            *("--autoplay-policy=no-user-gesture-required", "--mute-audio", "--remote-debugging-pipe"),
+            *(
+                f"--accept-lang={lang}",
+                f"--lang={lang}",
+                f"--window-size={size[0]},{size[1]}",
+                f"--user-data-dir={self._home.name}",
+            ),
+        ]
+        places = f"import os, sys; os.dup2({theirs_in}, 100); os.dup2({theirs_out}, 101); os.dup2(100, 3); os.dup2(101, 4)"
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                f"{places}; os.execv(sys.argv[1], sys.argv[1:])",
+                _chromium() or "",
+                *arguments,
+                "about:blank",
+            ],
+            pass_fds=(theirs_in, theirs_out),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        arguments = [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            f"--accept-lang={lang}",
-            f"--lang={lang}",
-        ]
-        arguments += ["--autoplay-policy=no-user-gesture-required", "--mute-audio", f"--window-size={size[0]},{size[1]}"]
-        capabilities = {
-            "browserName": "chrome",
-            "goog:chromeOptions": {"args": arguments},
-            "goog:loggingPrefs": {"browser": "ALL"},
-        }
-        self._wait_until_up()
-        made = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
-        self._session = f"/session/{made['sessionId']}"
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._buffer = b""
+        self._last = 0
+        self._session: str | None = None
+        self._events: list[dict[str, Any]] = []
+        target = self.devtools("Target.createTarget", {"url": "about:blank"})["targetId"]
+        self._session = self.devtools("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self.devtools(f"{domain}.enable", {})
         metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
         self.devtools("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.devtools("Emulation.setEmulatedMedia", {"features": [scheme]})
 
-    def _wait_until_up(self) -> None:
-        for _ in range(100):
-            try:
-                if self._call("GET", "/status")["ready"]:
-                    return
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.1)
-        raise RuntimeError("chromedriver did not come up")
-
-    def _call(self, method: str, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._base + path, data, {"Content-Type": "application/json"}, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            with error:
-                raise RuntimeError(error.read().decode()) from None
-
     def devtools(self, command: str, parameters: Any) -> Any:
-        """A command of the DevTools protocol."""
-        return self._call("POST", f"{self._session}/goog/cdp/execute", {"cmd": command, "params": parameters})
+        """A command of the DevTools protocol; its result."""
+        self._last += 1
+        message = {"id": self._last, "method": command, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        until = time.monotonic() + _TIMEOUT_S
+        while True:
+            answer = self._receive(until)
+            if answer.get("id") == self._last:
+                if "error" in answer:
+                    raise RuntimeError(f"{command}: {answer['error']}")
+                return answer["result"]
+            self._events.append(answer)
+
+    def _receive(self, until: float) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            if not select.select([self._in], [], [], max(until - time.monotonic(), 0))[0]:
+                raise RuntimeError("the browser does not answer")
+            block = os.read(self._in, 1 << 20)
+            if not block:
+                raise RuntimeError("the browser ended")
+            self._buffer += block
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
 
     def open(self, page: Path) -> None:
-        """Open a file, as a reader does by a double click."""
-        self._call("POST", f"{self._session}/url", {"url": page.resolve().as_uri()})
+        """Open a file, as a reader does by a double click, and wait until it is loaded."""
+        self._events = [e for e in self._events if e.get("method") != "Page.loadEventFired"]
+        self.devtools("Page.navigate", {"url": page.resolve().as_uri()})
+        until = time.monotonic() + _TIMEOUT_S
+        while not any(e.get("method") == "Page.loadEventFired" for e in self._events):
+            self._events.append(self._receive(until))
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run a script in the page; what it returns."""
-        return self._call("POST", f"{self._session}/execute/sync", {"script": script, "args": list(arguments)})
+        """Run a function body in the page; what it returns."""
+        return self.evaluate(f"(function () {{ {script}\n }}).apply(null, {json.dumps(arguments)})")
 
-    def wait(self, script: str, seconds: float = 10) -> Any:
+    def evaluate(self, expression: str) -> Any:
+        """The value of an expression in the page; a promise is waited for."""
+        asked = {"expression": expression, "returnByValue": True, "awaitPromise": True, "userGesture": True}
+        answer = self.devtools("Runtime.evaluate", asked)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(str(answer["exceptionDetails"])[:2_000])
+        return answer["result"].get("value")
+
+    def wait(self, script: str, seconds: float = 30) -> Any:
         """Wait until the script returns something true; what it returned last."""
         until = time.monotonic() + seconds
         while not (value := self.run(script)) and time.monotonic() < until:
@@ -94,8 +135,15 @@ class Browser:
         return value
 
     def complaints(self) -> list[str]:
-        """What the console says: errors, refused loads, broken policies."""
-        return [entry["message"] for entry in self._call("POST", f"{self._session}/se/log", {"type": "browser"})]
+        """What the console says since it was asked last: errors, refused loads, broken policies."""
+        self.run("return 0")  # events that are on their way come before the answer
+        said = [
+            e
+            for e in self._events
+            if e.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
+        ]
+        self._events = []
+        return [json.dumps(e["params"], ensure_ascii=False)[:500] for e in said]
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """A PNG of the window, or of the whole page."""
@@ -107,7 +155,12 @@ class Browser:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._call("DELETE", self._session)
+            self._session = None
+            self.devtools("Browser.close", {})
+        except (RuntimeError, OSError):
+            self._process.terminate()
         finally:
-            self._driver.terminate()
-            self._driver.wait(timeout=20)
+            self._process.wait(timeout=60)
+            os.close(self._in)
+            os.close(self._out)
+            self._home.cleanup()

@@ -174,3 +174,100 @@ def test_tables_keep_their_meaning_on_a_phone(report: Path, phone: Browser) -> N
     )
     assert "平均得分" in labels
     assert phone.run("return getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 27)"
+
+
+def page_of(report: Path, kind: str, lang: str = "en") -> Path:
+    """The largest page of a kind."""
+    if kind in ("index", "calls"):
+        return report / lang / f"{kind}.html"
+    return max((report / lang / kind.removeprefix("a_")).glob("*.html"), key=lambda p: (p.stat().st_size, p.name))
+
+
+KINDS = ("index", "calls", "providers", "agents", "rules", "a_calls")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", ["wide", "phone"])
+def test_axe_finds_no_serious_fault(kind: str, size: str, report: Path, request: pytest.FixtureRequest) -> None:
+    """axe-core's rules (WCAG 2 A and AA, best practices), in the light on a desk and in the dark on a telephone."""
+    axe = pytest.importorskip("axe_core_python")
+    window: Browser = request.getfixturevalue(size)
+    window.open(page_of(report, kind, "zh" if size == "phone" else "en"))
+    source = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    window.evaluate(f"{source}; 0")
+    window.evaluate("axe.run(document).then((r) => { window.found = r; return 0; })")
+    found = window.run(
+        "return window.found.violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160))])"
+    )
+    assert [v for v in found if v[0] in ("serious", "critical")] == []
+    assert window.run("return window.found.passes.length") > 10
+
+
+def test_no_page_asks_for_anything_but_its_own_sound(report: Path, wide: Browser) -> None:
+    for kind in KINDS:
+        wide.open(page_of(report, kind))
+        assert wide.run("return performance.getEntriesByType('resource').map((e) => e.name)") == []
+    wide.open(page_of(report, "a_calls"))
+    wide.run("document.querySelector('#transcript a.play').click()")
+    assert wide.wait("return document.querySelector('audio').currentTime > 0")
+    names = wide.run("return performance.getEntriesByType('resource').map((e) => e.name)")
+    assert all(n.startswith((report / "audio").resolve().as_uri()) for n in names), names
+    assert wide.complaints() == []
+
+
+def test_a_click_on_the_timeline_plays_from_there(report: Path, wide: Browser) -> None:
+    wide.open(page_of(report, "a_calls"))
+    seconds, clicked = wide.run("""
+        const line = document.querySelector('.time');
+        const box = line.getBoundingClientRect();
+        const share = (n) => Number(line.dataset[n]) / Number(line.dataset.width);
+        const x = box.left + line.clientWidth * (share('left') + 0.5 * (1 - share('left') - share('right')));
+        line.dispatchEvent(new MouseEvent('click', { clientX: x, clientY: box.top + 20, bubbles: true }));
+        return [Number(line.dataset.duration) / 1000, true];
+    """)
+    assert clicked
+    assert wide.wait(f"return Math.abs(document.querySelector('audio').currentTime - {seconds / 2}) < 2")
+    assert wide.wait("return !document.querySelector('.time .head').hidden")
+    left = wide.run("return parseFloat(document.querySelector('.time .head').style.left)")
+    assert 45 < left < 65
+    assert wide.complaints() == []
+
+
+def test_n_and_p_walk_through_the_evidence(report: Path, wide: Browser) -> None:
+    page = next(
+        p for p in sorted((report / "en" / "calls").glob("*.html")) if p.read_text(encoding="utf-8").count('class="said') >= 4
+    )
+    wide.open(page)
+
+    def press(key: str) -> int:
+        for kind in ("keyDown", "keyUp"):
+            code = {"type": kind, "key": key, "code": f"Key{key.upper()}", "text": key, "windowsVirtualKeyCode": ord(key.upper())}
+            wide.devtools("Input.dispatchKeyEvent", code)
+        return wide.run("return [...document.querySelectorAll('#transcript li.said a.play')].indexOf(document.activeElement)")
+
+    assert [press(k) for k in "nnp"] == [0, 1, 0]
+    assert wide.wait("return document.querySelector('audio').currentTime > 0")
+
+
+def test_calls_are_found_by_the_rule_that_hit(report: Path, wide: Browser) -> None:
+    wide.open(report / "en" / "calls.html")
+    shown = wide.run("""
+        const input = document.getElementById('filter');
+        input.value = 'promise without';
+        input.dispatchEvent(new Event('input'));
+        return [...document.querySelector('table').tBodies[0].rows].filter((r) => r.offsetHeight > 0).map((r) => r.textContent);
+    """)
+    assert len(shown) == 3
+    assert all("Promise without a time" in row for row in shown)
+
+
+def test_the_index_of_a_page_prints_without_what_only_a_screen_has(report: Path, wide: Browser) -> None:
+    wide.open(page_of(report, "a_calls"))
+    wide.devtools("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert wide.run("return getComputedStyle(document.querySelector('.top')).display") == "none"
+        assert wide.run("return document.querySelector('.chart').getBoundingClientRect().width") > 200
+    finally:
+        wide.devtools(
+            "Emulation.setEmulatedMedia", {"media": "", "features": [{"name": "prefers-color-scheme", "value": "light"}]}
+        )

@@ -458,7 +458,9 @@ def test_no_cell_of_a_workbook_is_a_formula(kind: str, request: pytest.FixtureRe
         for sheet in sheets((got if kind == "hostile" else got[1]) / "data" / f"report-{lang}.xlsx").values():
             for cell in (c for row in sheet.iter_rows() for c in row):
                 assert cell.data_type in ("s", "n"), cell.value
-                assert cell.hyperlink is None
+                if cell.hyperlink is not None:
+                    assert cell.column == 1
+                    assert re.fullmatch(rf"\.\./{lang}/calls/call-[0-9a-f]{{16}}\.html", cell.hyperlink.target)
                 assert not (isinstance(cell.value, str) and HIDDEN.search(cell.value))
 
 
@@ -500,3 +502,41 @@ def test_a_workbook_longer_than_a_sheet_says_so(
     sheet = sheets(tmp_path / "out" / "data" / "report-en.xlsx")["Calls"]
     assert sheet.max_row == 12
     assert "the first 10 are here" in sheet.cell(12, 1).value
+
+
+def test_calls_in_the_workbook_lead_to_their_pages(normal: tuple[Store, Path]) -> None:
+    _, out = normal
+    for lang in ("zh", "en"):
+        seen = 0
+        for sheet in sheets(out / "data" / f"report-{lang}.xlsx").values():
+            for cell in (c for row in sheet.iter_rows() for c in row if c.hyperlink is not None):
+                page = (out / "data" / cell.hyperlink.target).resolve()
+                assert f"<h1>{cell.value}</h1>" in page.read_text(encoding="utf-8")
+                seen += 1
+        assert seen >= 13
+
+
+def test_a_file_per_agent_has_nothing_of_anyone_else(tmp_path: Path) -> None:
+    store = fixture_store.normal(tmp_path)
+    options = ReportOptions(langs=("zh",), formats=("xlsx",), per_agent=True)
+    write_report(store, tmp_path / "out", options)
+    files = sorted((tmp_path / "out" / "data" / "agents").glob("*.xlsx"))
+    people = {n: i for agents in fixture_store.AGENTS.values() for i, n in agents}
+    assert len(files) == 9
+    seen = set()
+    for path in files:
+        text = "\n".join(str(c.value) for s in sheets(path).values() for row in s.iter_rows() for c in row if c.value is not None)
+        named = {n for n in people if n in text}
+        assert len(named) <= 1, (path, named)
+        seen |= named
+        book = sheets(path)
+        assert book["坐席"].max_row == 2
+    assert seen == set(people)
+
+
+def test_an_agents_page_says_what_to_talk_about_and_a_better_line(normal: tuple[Store, Path]) -> None:
+    _, out = normal
+    texts = [p.read_text(encoding="utf-8") for p in (out / "zh" / "agents").iterdir()]
+    coached = [t for t in texts if "最该改进的地方" in t]
+    assert coached and all("可以这样说：</b> “好的”" in t for t in coached)
+    assert sum("值得表扬的地方" in t for t in texts) == 1

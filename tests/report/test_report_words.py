@@ -16,7 +16,7 @@ HOME = Path(qc.report.__file__).parent
 SOURCES = [
     p.read_text(encoding="utf-8") for p in sorted([*HOME.glob("*.py"), *HOME.glob("templates/*.html")]) if p.name != "words.py"
 ]
-LISTS = ("role_", "severity_", "verdict_", "status_", "sound_", "sheet_", "answer_", "board_", "example_", "plan_")
+LISTS = ("role_", "severity_", "verdict_", "status_", "sound_", "sheet_", "answer_", "board_", "example_", "plan_", "review_")
 
 
 def test_both_languages_have_every_word_and_the_same_places_to_fill() -> None:
