@@ -77,13 +77,13 @@ class Run:
 def random_checkpoint(dims: dict[str, int], path: Path) -> str:
     """An openai-whisper checkpoint of a shape with random weights, float16, the same ones each time."""
     import torch
-    from whisper.model import ModelDimensions, Whisper
+
+    from qc.transcribe.engines.checkpoints import shapes
 
     torch.manual_seed(0)
-    with torch.device("meta"):
-        shapes = {k: v.shape for k, v in Whisper(ModelDimensions(**dims)).state_dict().items()}
-    state = {k: (torch.randn(s) * (0.02 if len(s) > 1 else 0.01)).half() for k, s in shapes.items()}
-    state |= {k: torch.ones(s).half() for k, s in shapes.items() if ("ln" in k.split(".")[-2]) and k.endswith("weight")}
+    wanted = shapes(dims)
+    state = {k: (torch.randn(s) * (0.02 if len(s) > 1 else 0.01)).half() for k, s in wanted.items()}
+    state |= {k: torch.ones(s).half() for k, s in wanted.items() if ("ln" in k.split(".")[-2]) and k.endswith("weight")}
     torch.save({"dims": dims, "model_state_dict": state}, path)
     return str(path)
 

@@ -178,22 +178,28 @@ def _without_weights(dims: Any) -> Any:
     return model
 
 
+def shapes(dims: Mapping[str, int]) -> dict[str, Any]:
+    """The shape of every tensor of a checkpoint of these sizes, by its name."""
+    from whisper.model import ModelDimensions
+
+    return {name: tensor.shape for name, tensor in _without_weights(ModelDimensions(**dims)).state_dict().items()}
+
+
 def _check_shapes(dims: Mapping[str, int], state: Mapping[str, Any], path: Path) -> None:
     """Every tensor that the sizes ask for is there, a float, and of its shape; nothing is made for it. Raises ModelError."""
     import torch
-    from whisper.model import ModelDimensions
 
     for state_size, heads in (("n_audio_state", "n_audio_head"), ("n_text_state", "n_text_head")):
         if dims[state_size] % dims[heads]:
             raise _unfit(f"{state_size} {dims[state_size]} cannot be shared among {dims[heads]} heads", path)
     if dims["n_text_state"] != dims["n_audio_state"]:
         raise _unfit("encoder and decoder differ in width", path)
-    for name, wanted in _without_weights(ModelDimensions(**dims)).state_dict().items():
+    for name, wanted in shapes(dims).items():
         tensor = state.get(name)
         if not isinstance(tensor, torch.Tensor):
             raise _unfit(f"there is no {name}", path)
-        if tensor.shape != wanted.shape or not tensor.is_floating_point():
-            raise _unfit(f"{name} is {tuple(tensor.shape)} {tensor.dtype}, not {tuple(wanted.shape)}", path)
+        if tensor.shape != wanted or not tensor.is_floating_point():
+            raise _unfit(f"{name} is {tuple(tensor.shape)} {tensor.dtype}, not {tuple(wanted)}", path)
 
 
 def _unfit(reason: str, path: Path) -> ModelError:
