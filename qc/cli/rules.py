@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qc.cli import console, rules_change, rules_compare, rules_convert, rules_excel, rules_new, rules_seal, rules_words
+from qc.cli import (
+    console,
+    rules_change,
+    rules_compare,
+    rules_convert,
+    rules_excel,
+    rules_new,
+    rules_propose,
+    rules_seal,
+    rules_words,
+)
 from qc.errors import Exit, PackError, Problem
 
 if TYPE_CHECKING:
@@ -117,6 +127,7 @@ for _name, _verb in {
     **rules_excel.VERBS,
     **rules_convert.VERBS,
     **rules_words.VERBS,
+    **rules_propose.VERBS,
     **rules_seal.VERBS,
 }.items():
     rules_app.command(_name)(_verb)

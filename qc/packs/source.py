@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,16 @@ def plain(node: Node) -> Any:
         return node.text
     number = float(node.text) if match[2] else int(node.text)
     return number if str(number) == node.text else node.text
+
+
+def files_of(head: Node, rules: Sequence[tuple[str, Node]], lists: Sequence[tuple[str, Node]]) -> dict[str, str]:
+    """The files of a pack's folder: name to YAML. `rules` with the file that each is in, `lists` with their names."""
+    inline = [plain(node) for file, node in rules if file == HEAD]
+    top = plain(head) | ({"rules": inline} if inline else {})
+    files = {HEAD: dump_yaml(top)}
+    for name in dict.fromkeys(file for file, _ in rules if file != HEAD):
+        files[name] = "\n".join(dump_yaml([plain(node)]) for file, node in rules if file == name)
+    return files | {f"{LISTS}/{name}.yaml": dump_yaml(plain(node)) for name, node in lists}
 
 
 def dump_yaml(value: Any, *, flow: bool = False) -> str:

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from qc.errors import PackError, Problem
 from qc.packs.excel.layout import CASES, KEY, PACK, RULES, SCORECARD, SHEETS, SIMPLE, VALUE, WORDS, Column, unlabel
-from qc.packs.load import HEAD
 from qc.packs.model import Pack
 from qc.packs.nodes import Node, read_yaml
 from qc.packs.parse import read_pack
 from qc.packs.reader import Reader, suggestion
 from qc.packs.sheets import Sheet, columns, item, placed, read_sheets
-from qc.packs.source import dump_yaml, plain
+from qc.packs.source import files_of
 
 _FILE = re.compile(r"[\w-]{1,60}\.ya?ml")
 _LINES = (*WORDS, "tolerate", "tags", "languages", "authors")
@@ -59,19 +58,7 @@ def read_workbook(path: Path) -> Workbook:
     pack = read_pack(reader, head, [node for _, node in rules], lists)
     if reader.problems:
         raise PackError(sorted(set(reader.problems)))
-    return Workbook(pack, _files(head, rules, lists), tuple(unused))
-
-
-def _files(head: Node, rules: Sequence[tuple[str, Node]], lists: Sequence[tuple[Node, str, Node]]) -> dict[str, str]:
-    """The folder's files: name to YAML."""
-    top = plain(head)
-    inline = [plain(node) for file, node in rules if file == HEAD]
-    files = {HEAD: dump_yaml(top | ({"rules": inline} if inline else {}))}
-    for name in dict.fromkeys(file for file, _ in rules if file != HEAD):
-        files[name] = "\n".join(dump_yaml([plain(node)]) for file, node in rules if file == name)
-    for _, name, node in lists:
-        files[f"lists/{name}.yaml"] = dump_yaml(plain(node))
-    return files
+    return Workbook(pack, files_of(head, rules, [(name, node) for _, name, node in lists]), tuple(unused))
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------
