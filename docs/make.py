@@ -105,10 +105,23 @@ def rules_pages() -> dict[str, str]:
     return {"rules.md": NOTICE + reference("en"), "rules.zh.md": NOTICE + reference("zh")}
 
 
+def privacy_pages() -> dict[str, str]:
+    """What is masked, in English and Chinese, from `qc.text.personal`."""
+    from qc.text.personal import KINDS
+
+    found = {}
+    for language, name, at in (("en", "privacy.md", 1), ("zh", "privacy.zh.md", 0)):
+        intro = (DOCS / ("privacy.intro.md" if language == "en" else "privacy.intro.zh.md")).read_text(encoding="utf-8")
+        rows = ["| kind | what |" if language == "en" else "| 种类 | 内容 |", "|---|---|"]
+        rows += [f"| `{kind}` | {texts[at]} |" for kind, texts in KINDS.items()]
+        found[name] = NOTICE + intro.replace("KINDS_TABLE", "\n".join(rows) + "\n")
+    return found
+
+
 def pages() -> dict[str, str]:
     """File name under docs/ to text, for every page that is made from the code."""
     single: dict[str, Callable[[], str]] = {"tables.md": tables_page, "cli.md": cli_page}
-    return {**{name: make() for name, make in single.items()}, **rules_pages()}
+    return {**{name: make() for name, make in single.items()}, **rules_pages(), **privacy_pages()}
 
 
 def main() -> int:

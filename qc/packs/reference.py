@@ -9,6 +9,7 @@ import textwrap
 
 from qc.packs.cases import LINE_KEYS
 from qc.packs.model import SEVERITIES
+from qc.packs.mutations import MUTATIONS
 from qc.packs.parse import PACK_KEYS, RULE_KEYS
 from qc.packs.reasons import WHY
 from qc.packs.syntax import CONDITIONS, Key
@@ -172,7 +173,7 @@ _INTRO = {
 # 规则怎么写
 
 一个规则包是一个文件夹：`pack.yaml`（名称、版本、维度），几个 `*.yaml` 文件（规则），`lists/` 里的词表。
-写好之后：`qc rules check 文件夹` 一次列出所有问题（文件、行、列、该怎么写），`qc rules test 文件夹` 运行用例，
+从 `qc rules new 文件夹` 开始；先用 `qc search '尽快|稍后'` 在通话里找词，再写成规则。写好之后：`qc rules check 文件夹` 一次列出所有问题（文件、行、列、该怎么写），`qc rules test 文件夹` 运行用例，
 `qc scan --rules 文件夹` 扫描通话。
 
 看三条规则，就会写第四条：
@@ -180,8 +181,8 @@ _INTRO = {
     "en": """\
 # How to write rules
 
-A pack is a folder: `pack.yaml` (name, version, dimensions), some `*.yaml` files (rules), word lists in `lists/`. Then
-`qc rules check FOLDER` tells every problem at once (file, line, column, what to write), `qc rules test FOLDER` runs the
+A pack is a folder: `pack.yaml` (name, version, dimensions), some `*.yaml` files (rules), word lists in `lists/`. Begin with
+`qc rules new FOLDER`, and find words in calls before you make them rules: `qc search 'as soon as'`. Then `qc rules check FOLDER` tells every problem at once (file, line, column, what to write), `qc rules test FOLDER` runs the
 cases, `qc scan --rules FOLDER` scans calls.
 
 Read three rules and write the fourth:
@@ -299,7 +300,14 @@ def _cases(language: str) -> str:
         "does not appear is taken to speak elsewhere."
     )
     lines = [f"- `{name}`: {_LINE_ZH[name] if zh else meaning}" for name, meaning in LINE_KEYS.items()]
-    return intro + "\n\n" + "\n".join(lines) + "\n"
+    damage = (
+        "`qc rules test` 还把必须命中的用例弄坏再跑，像识别会弄坏的那样，打印每条规则的稳健度：仍然得出该得结论的比例。它是一个数字，不是合格不合格。"
+        if zh
+        else "`qc rules test` also runs must-hit cases damaged as recognisers damage text, and prints each rule's robustness: the share "
+        "that still comes out as it should. It is a figure, not a pass or a fail."
+    )
+    kinds = [f"- `{name}`: {texts[0 if zh else 1]}" for name, texts in MUTATIONS.items()]
+    return "\n".join([intro, "", *lines, "", damage, "", *kinds, ""])
 
 
 __all__ = ["PACK_DOC", "PACK_KEYS", "RULE_DOC", "RULE_KEYS", "reference"]
