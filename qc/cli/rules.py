@@ -11,6 +11,7 @@ from qc.cli import (
     console,
     rules_change,
     rules_compare,
+    rules_conform,
     rules_convert,
     rules_excel,
     rules_new,
@@ -35,11 +36,19 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def check(paths: _Paths, as_json: _Json = False) -> None:
     """Read rule packs and tell every problem at once, with file, line and column. Exit code 2 when there are any.
 
+    Advice is printed too, of words that may be matched so and then find too much (docs/matching.md); it changes no exit code.
+
     Example:  qc rules check rules/ecommerce-zh
     """
+    from qc.packs.advice import advise
+
     packs = _load(paths)
-    if console.result({"packs": [_head(pack) for pack in packs], "problems": []}, as_json):
+    advice = [one for pack in packs for one in advise(pack)]
+    plain = [{"where": one.where, "message": one.message, "hint": one.hint} for one in advice]
+    if console.result({"packs": [_head(pack) for pack in packs], "problems": [], "advice": plain}, as_json):
         return
+    for one in advice:
+        console.out(f"{one.where}: advice: {one.message}; {one.hint}")
     for pack in packs:
         cases = sum(len(rule.cases) for rule in pack.rules)
         console.out(f"{pack.id} {pack.version}: {len(pack.rules)} rules, {cases} cases, no problems. sha256 {pack.sha256}")
@@ -127,6 +136,7 @@ for _name, _verb in {
     **rules_excel.VERBS,
     **rules_convert.VERBS,
     **rules_words.VERBS,
+    **rules_conform.VERBS,
     **rules_propose.VERBS,
     **rules_seal.VERBS,
 }.items():
