@@ -33,6 +33,7 @@ format: $(BIN)/qc-installed   ## let ruff mend what it can
 
 bench: $(BIN)/qc-installed   ## the measurements of docs/benchmarks.md
 	$(BIN)/python bench/samples.py
+	$(BIN)/python bench/scan.py --quick
 
 docs: $(BIN)/qc-installed   ## write the pages that are made from the code
 	$(BIN)/python docs/make.py

@@ -300,7 +300,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the day")
     parser.add_argument("--calls", type=int, default=day.CALLS_A_DAY, help="how many calls (a day has 240,000)")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--work", type=Path, default=Path(".bench"), help="where the made calls are kept")
+    parser.add_argument("--work", type=Path, default=Path(".cache/bench"), help="where the made calls are kept")
     parser.add_argument("--times", type=int, default=2, help="runs of each; the shortest counts")
     parser.add_argument("--growth", action="store_true", help="measure growth instead")
     parser.add_argument("--plot", type=Path, help="with --growth: an .svg or .png")

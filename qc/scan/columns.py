@@ -315,7 +315,13 @@ class Batch:
         """(call, role, start, end) of heard speech under turns that do not count."""
         c = self.columns
         listed: list[tuple[int, int, int, int]] = []
-        for i in np.unique(c.turn_call[~self.reliable]).tolist():
+        lost = np.flatnonzero(~self.reliable)
+        call = c.turn_call[lost]
+        sizes = np.diff(c.span_first)[call]
+        turn, span = np.repeat(lost, sizes), ranges(c.span_first[call], sizes)
+        over = c.span_heard[span] & (c.span_role[span] == c.turn_role[turn]) & (c.span_channel[span] == c.turn_channel[turn])
+        over &= (c.span_start[span] < c.turn_end[turn]) & (c.span_end[span] > c.turn_start[turn])
+        for i in np.unique(c.turn_call[turn[over]]).tolist():
             listed.extend((i, *piece) for piece in self._deducted_of(i))
         table = np.array(listed, np.int64).reshape(-1, 4)
         return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
@@ -507,7 +513,34 @@ class _LaterTurn(Turn):
     def normal(self) -> Normal:
         if len(self.text) > MAX_TURN_CHARS:
             return normal(self.text[:MAX_TURN_CHARS])
-        text = self.folded.text(self.place)
-        at = np.arange(len(text))
-        starts, ends = self.folded.original(np.full(len(text), self.place), at, at + 1)
-        return Normal(text, tuple(starts.tolist()), tuple(ends.tolist()))
+        later = object.__new__(_LaterNormal)
+        later.__dict__.update(folded=self.folded, place=self.place)
+        return later
+
+
+class _LaterNormal(Normal):
+    """A normal form whose text and ways back are taken out of the batch's when they are asked for."""
+
+    folded: Folded
+    place: int
+
+    @cached_property
+    def text(self) -> str:
+        return self.folded.text(self.place)
+
+    @cached_property
+    def _ways(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        at = np.arange(len(self.text))
+        starts, ends = self.folded.original(np.full(len(at), self.place), at, at + 1)
+        return tuple(starts.tolist()), tuple(ends.tolist())
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        return self._ways[0]
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        return self._ways[1]
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        return self.folded.original_of(self.place, start, end)

@@ -218,6 +218,20 @@ class Folded:
                 first[i], last[i] = self.odd[int(turns[i])].original(int(starts[i]), int(ends[i]))
         return first, last
 
+    def original_of(self, turn: int, start: int, end: int) -> tuple[int, int]:
+        """The same for one place."""
+        if turn in self.odd:
+            return self.odd[turn].original(start, end)
+        at = int(self.first[turn]) - (0 if self.shift is None else int(self.shift[turn]))
+        begin = int(self.source_first[turn])
+        return self._source(at + start)[0] - begin, self._source(at + end - 1)[1] - begin
+
+    def _source(self, place: int) -> tuple[int, int]:
+        at = int(self.kept.searchsorted(place, side="right"))
+        low, high = self.joined
+        which = int(low.searchsorted(at, side="right")) - 1
+        return (int(low[which]), int(high[which])) if which >= 0 and at < high[which] else (at, at + 1)
+
     def _sources(self, places: _Array) -> tuple[_Array, _Array]:
         at = np.searchsorted(self.kept, places, side="right")
         start: _Array = at

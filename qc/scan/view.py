@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from qc.packs.conditions import Window
@@ -155,12 +156,12 @@ class Call:
 
     def _coverage(self, who: str, start: int, end: int) -> float | None:
         if self._all_heard:
-            some = (s.end_ms > start and s.start_ms < end and s.end_ms > s.start_ms for s in self.spans if may_be_by(s.role, who))
-            return 1.0 if end > start and any(some) else None
+            spans, latest, starts = self._spans_by(who)
+            near = spans[bisect_right(latest, start) : bisect_left(starts, end)]
+            return 1.0 if any(min(s.end_ms, end) > max(s.start_ms, start) for s in near) else None
         heard = total = 0
-        for span in self.spans:
-            if not may_be_by(span.role, who):
-                continue
+        spans, latest, starts = self._spans_by(who)
+        for span in spans[bisect_right(latest, start) : bisect_left(starts, end)]:
             low, high = max(span.start_ms, start), min(span.end_ms, end)
             if high <= low:
                 continue
@@ -169,10 +170,24 @@ class Call:
                 heard += high - low - self._unreliable(span, low, high)
         return max(heard, 0) / total if total else None
 
+    def _spans_by(self, who: str) -> tuple[list[Span], list[int], list[int]]:
+        """Speech that may be by `who` in order of start; the latest end up to each; the starts."""
+        if who not in self._spans_of:
+            spans = sorted((s for s in self.spans if may_be_by(s.role, who)), key=lambda s: s.start_ms)
+            latest = list(accumulate((s.end_ms for s in spans), max))
+            self._spans_of[who] = spans, latest, [s.start_ms for s in spans]
+        return self._spans_of[who]
+
+    @cached_property
+    def _spans_of(self) -> dict[str, tuple[list[Span], list[int], list[int]]]:
+        return {}
+
     def _unreliable(self, span: Span, low: int, high: int) -> int:
         """Milliseconds of a span under turns that do not count."""
+        pieces = self._doubtful.get((span.channel, span.role))
+        if pieces is None:
+            return 0
         found = 0
-        pieces = self._doubtful.get((span.channel, span.role), [])
         for start, end in pieces[max(0, bisect_right(pieces, (low, low)) - 1) :]:
             if start >= high:
                 break
