@@ -94,7 +94,9 @@ def existing_store(folder: Path) -> Store:
 def severity(text: str) -> str:
     """A severity, or empty for none. Raises UsageError."""
     if text and text not in SEVERITIES:
-        raise UsageError(f"there is no severity {text!r}", where="--fail-on", hint="use one of: " + ", ".join(SEVERITIES))
+        from qc.packs.reader import suggestion
+
+        raise UsageError(f"there is no severity {text!r}", where="--fail-on", hint=suggestion(text, SEVERITIES))
     return text
 
 

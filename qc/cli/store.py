@@ -88,15 +88,16 @@ def export(
 
     Example:  qc store export transcripts --explode turns --format csv -o turns.csv
     """
+    from qc.packs.reader import suggestion
     from qc.tables import TABLES
 
     if table not in TABLES:
-        raise UsageError(f"there is no table {table!r}", hint=f"one of: {', '.join(TABLES)}")
+        raise UsageError(f"there is no table {table!r}", where="TABLE", hint=suggestion(table, TABLES))
     if to not in ("jsonl", "csv", "parquet"):
-        raise UsageError(f"cannot export as {to!r}", where="--format", hint="one of: jsonl, csv, parquet")
+        raise UsageError(f"cannot export as {to!r}", where="--format", hint=suggestion(to, ("jsonl", "csv", "parquet")))
     if explode and explode not in [f.name for f in TABLES[table].fields if f.type == "list<struct>"]:
         lists = [f.name for f in TABLES[table].fields if f.type == "list<struct>"]
-        raise UsageError(f"{table} has no list {explode!r}", where="--explode", hint=f"one of: {', '.join(lists)}")
+        raise UsageError(f"{table} has no list {explode!r}", where="--explode", hint=suggestion(explode, lists))
     opened = options.existing_store(store)
     data = _redacted(opened, table) if redact else opened.read(table)
     if to == "parquet":

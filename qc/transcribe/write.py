@@ -97,7 +97,9 @@ class Written:
     def __init__(self, options: TranscribeOptions, calls: Sequence[Mapping[str, Any]]) -> None:
         unknown = sorted(set(options.write) - set(FORMATS))
         if unknown:
-            raise UsageError(f"no such format: {', '.join(unknown)}", where="--write", hint=f"there are {', '.join(FORMATS)}")
+            from qc.packs.reader import suggestion
+
+            raise UsageError(f"no such format: {', '.join(unknown)}", where="--write", hint=suggestion(unknown[0], FORMATS))
         self.formats, self.redo, self.redact = options.write, options.redo, options.redact
         self.stems: dict[str, Path] = {}
         if not options.write:
