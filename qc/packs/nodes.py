@@ -93,7 +93,9 @@ def read_yaml(data: bytes, file: str) -> Node | None:
     except (YAMLError, yaml.YAMLError) as error:
         said = str(error).splitlines()[0]
         raise PackError([Problem(file, 1, 1, f"not YAML: {said}", "remove characters that cannot be printed")]) from None
-    except (RecursionError, ValueError, OverflowError) as error:
+    except PackError:
+        raise
+    except Exception as error:  # the parser lets many kinds through: a directive %YAML 1.3 is an AssertionError
         raise PackError([Problem(file, 1, 1, f"not YAML: {type(error).__name__}", "check the file")]) from None
 
 

@@ -178,6 +178,7 @@ def test_a_trusted_pack_cannot_be_made_by_hand(folder: Path) -> None:
         b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
         b"a: 1\n---\nb: 2\n",
         b"x" * (MAX_FILE_BYTES + 1),
+        b"%YAML 1.3\n---\nx: y\n",
         b"a: \xff\xfe\n",
         b"a: b: c\n",
         b"{" * 5000,
