@@ -241,8 +241,9 @@ class _Vox:
         import av
 
         self.file = open(path, "rb")  # noqa: SIM115  (closed by its own exit)
-        self.codec: Any = av.CodecContext.create("adpcm_ima_oki", "r")
-        self.codec.sample_rate, self.codec.layout = rate_hz, "mono"
+        codec: Any = av.CodecContext.create("adpcm_ima_oki", "r")
+        codec.sample_rate, codec.layout = rate_hz, "mono"
+        self.codec = codec
 
     def __enter__(self) -> _Vox:
         return self

@@ -43,7 +43,11 @@ def is_address(text: str) -> bool:
 
 def is_under(address: str, roots: tuple[str, ...]) -> bool:
     """Whether an address is one of the roots or lies below one; `..` never does."""
-    if ".." in PurePosixPath(address.partition("://")[2]).parts or "\\" in address or "@" in address.partition("://")[2].split("/")[0]:
+    if (
+        ".." in PurePosixPath(address.partition("://")[2]).parts
+        or "\\" in address
+        or "@" in address.partition("://")[2].split("/")[0]
+    ):
         return address in roots
     return any(address == root or address.startswith(root.rstrip("/") + "/") for root in roots)
 
@@ -58,7 +62,9 @@ def find_remote(root: str) -> list[RemoteFile]:
     except FileNotFoundError:
         raise UsageError("there is no such file or folder", where=root, code="no_folder") from None
     except Exception as error:  # every file system has errors of its own
-        raise UsageError(f"it cannot be listed: {_said(error)}", where=root, hint="check the address and the key", code="remote") from error
+        raise UsageError(
+            f"it cannot be listed: {_said(error)}", where=root, hint="check the address and the key", code="remote"
+        ) from error
     found = []
     base = fs._strip_protocol(path).rstrip("/")
     for name, info in sorted(listed.items()):

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qc.audio.find import Finding, Found, find_recordings, stored_path
 from qc.audio.remote import find_remote
@@ -22,6 +22,9 @@ from qc.errors import Problem, UsageError
 from qc.progress import Progress, Silent
 from qc.store import Store
 from qc.tables import CALLS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _FIELDS = tuple(f.name for f in CALLS.fields)
 _TEXT_FIELDS = ("agent_id", "agent_name", "provider", "queue")
@@ -76,10 +79,25 @@ def build_calls(options: CallOptions, progress: Progress | None = None) -> tuple
 
 def save_calls(store: Store, rows: Sequence[Mapping[str, Any]]) -> int:
     """Append the rows that the store does not have just so; how many there were. Raises StoreError."""
-    known = {row["call_id"]: row for row in store.read("calls").to_pylist()}
-    new = [row for row in rows if known.get(row["call_id"]) != {name: row.get(name) for name in _FIELDS}]
+    mine = {row["call_id"]: row for row in rows}
+    known = set()
+    for batch in store.batches("calls"):
+        for stored in batch.to_pylist():
+            row = mine.get(stored["call_id"])
+            if row is not None and stored == {name: row.get(name) for name in _FIELDS}:
+                known.add(stored["call_id"])
+    new = [row for row in rows if row["call_id"] not in known]
     store.append("calls", new)
     return len(new)
+
+
+def calls_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The rows as a pyarrow table, which costs a fraction of the memory."""
+    import pyarrow as pa
+
+    from qc.tables import schema
+
+    return pa.Table.from_pylist([dict(r) for r in rows], schema=schema("calls"))
 
 
 def _pattern(text: str | None) -> Any:

@@ -82,7 +82,7 @@ def transcribe(
 
 
 def _run(which: CallOptions, how: TranscribeOptions, store: Path, as_json: bool) -> None:
-    from qc.calls import build_calls, save_calls
+    from qc.calls import build_calls, calls_table, save_calls
     from qc.store import Store
     from qc.transcribe.run import TranscribeInterrupted, transcribe
 
@@ -95,7 +95,9 @@ def _run(which: CallOptions, how: TranscribeOptions, store: Path, as_json: bool)
                 where, hint = ", ".join(map(str, which.sources)), "give a folder with recordings"
                 raise UsageError("no recording was found", where=where, hint=hint, code="no_recordings")
             save_calls(place, rows)
-            summary = transcribe(place, how, progress, rows)
+            table = calls_table(rows)
+            del rows  # a long list costs ten times as much as rows
+            summary = transcribe(place, how, progress, table)
     except TranscribeInterrupted as stopped:
         done = stopped.summary.transcribed + stopped.summary.skipped
         console.leave_interrupted(f"{done:,} of {stopped.summary.calls:,} calls are saved in {store}.")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qc.calls import CallOptions, build_calls, save_calls
+from qc.calls import CallOptions, build_calls, calls_table, save_calls
 from qc.errors import Problem, UsageError
 from qc.packs import trust_pack
 from qc.progress import Progress
@@ -68,7 +68,9 @@ def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary
             code="no_recordings",
         )
     save_calls(store, rows)
-    heard = transcribe(store, options.transcribe, progress, rows)
+    table = calls_table(rows)
+    del rows  # a long list costs ten times as much as rows
+    heard = transcribe(store, options.transcribe, progress, table)
     found = scan(store, packs, ScanOptions(redo=options.transcribe.redo, processes=cores()), progress)
     score(store, progress=progress)
     reports = []
