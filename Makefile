@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On a machine with an NVIDIA GPU:  make CONSTRAINTS= demo
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: demo test lint format bench docs clean help
+.PHONY: demo test lint format conform bench docs clean help
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' Makefile | sed -E 's/:.*##/\t/'
@@ -30,6 +30,10 @@ lint: $(BIN)/qc-installed   ## ruff and mypy
 format: $(BIN)/qc-installed   ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+conform: $(BIN)/qc-installed   ## the conformance suite, and thousands of random packs against the reference evaluator
+	$(BIN)/qc rules conform
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest tests/conformance
 
 bench: $(BIN)/qc-installed   ## the measurements of docs/benchmarks.md
 	$(BIN)/python bench/samples.py

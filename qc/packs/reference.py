@@ -197,7 +197,7 @@ _MEANING = {
 （覆盖率）不低于规则包的 `coverage_floor`。被标记的文字（幻听、循环、低置信度）既不能触发规则，也不能满足规则，只算没听清。
 不知道角色的话，不能算在客服或客户头上：规则要的话只有这样的人说了，就是无法判定。录音中断，后面没说什么不得而知。
 整个声道没有语音，也什么都证明不了。组合按克莱尼强三值逻辑：`all` 里有一个未命中就未命中，`any` 里有一个命中就命中，
-其余有无法判定的就无法判定，`not` 无法判定仍是无法判定。
+其余有无法判定的就无法判定，`not` 无法判定仍是无法判定。每一处边界的确切含义写在 docs/meaning.md（英文）。
 
 ## 词、模式、词表
 
@@ -218,7 +218,8 @@ at or above the pack's `coverage_floor`. Flagged text (pseudo-speech, loops, low
 rule; it counts as not heard. What somebody unknown said is not laid to the agent's or the customer's account: where only
 such a turn says it, the rule is undecided. Where a recording breaks off, what was not said after is not known. A channel
 without any speech proves nothing. Conditions combine by Kleene's strong logic: in `all` one miss is a miss, in `any` one hit
-is a hit, else one undecided makes it undecided, and `not` undecided is undecided.
+is a hit, else one undecided makes it undecided, and `not` undecided is undecided. What every
+boundary means exactly is in docs/meaning.md.
 
 ## Words, patterns, lists
 

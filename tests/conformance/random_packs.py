@@ -168,6 +168,11 @@ def sequence(rng: Random, depth: int) -> dict[str, Any]:
     }
 
 
+def simple(rng: Random) -> dict[str, Any]:
+    """Words that are said all the time."""
+    return {"says": rng.sample(CORE, rng.randint(1, 3))} | some(rng, 3, {"who": lambda: rng.choice(WHO)})
+
+
 def at_a_place(rng: Random, depth: int) -> dict[str, Any]:
     """A condition that can be pointed at."""
     if depth <= 0 or chance(rng, 2):
@@ -181,6 +186,8 @@ def at_a_place(rng: Random, depth: int) -> dict[str, Any]:
             lambda: {"near": [at_a_place(rng, depth - 1) for _ in "ab"], "within": gap(rng)},
             lambda: {"not_near": [at_a_place(rng, depth - 1) for _ in "ab"], "within": gap(rng)},
             lambda: sequence(rng, depth),
+            lambda: {rng.choice(["near", "not_near"]): [simple(rng) for _ in "ab"], "within": gap(rng)},
+            lambda: {"then": [simple(rng), simple(rng) | some(rng, 2, {"within": lambda: gap(rng)})]},
             lambda: {"any": [at_a_place(rng, depth - 1) for _ in range(rng.randint(1, 3))]},
             lambda: words(rng, depth) | {"in": beside(rng, depth)},
         ]
