@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qc.packs.seal import Sealed
     from qc.packs.verify import Verified
 
+_OTHERS = (".json", ".txt", ".csv", ".tsv", ".mql", ".xlsx")
 _File = Annotated[Path, typer.Argument(help="A sealed pack, *.qcpack.", show_default=False)]
 _Keys = Annotated[list[Path] | None, typer.Option("--key", help="Private key to sign with; may be given again.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -199,6 +200,11 @@ def import_pack(
     from qc.packs.keys import read_trust
     from qc.packs.verify import Failure, check_allowed, pass_over
 
+    if file.suffix.lower() in _OTHERS:
+        hint = (
+            "a workbook: qc rules from-excel" if file.suffix.lower() == ".xlsx" else "rules or words of others: qc rules convert"
+        )
+        raise UsageError("only sealed packs (*.qcpack) are imported", where=str(file), hint=f"{hint} {file} -o FOLDER")
     allowed = check_allowed(allow or ())
     arrival = arrive(file, into or packs_folder(), read_trust(trusted), allowed)
     pack = arrival.verified.pack

@@ -294,8 +294,10 @@ FORMS: dict[str, Form] = {
         FORM_EXAMPLES["entity"].bad,
     ),
     "list": Form(
-        "一个词表里的所有词，词表在 lists/名字.yaml 或 pack.yaml 的 `lists` 里。",
-        "All words of a list, from lists/NAME.yaml or from `lists` in pack.yaml.",
+        "一个词表里的所有词。词表在 pack.yaml 的 `lists` 里，或在 lists/ 里：名字.yaml；名字.txt，一行一个，# 开头的行不算；"
+        "CSV 或 XLSX，每一列是一个词表，第一行是名字。",
+        "All words of a list, from `lists` in pack.yaml or from the folder lists/: NAME.yaml; NAME.txt, a word a line, lines that begin "
+        "with # left out; CSV or XLSX, where every column is a list, named in the first row.",
         {},
         "",
         FORM_EXAMPLES["list"].bad,

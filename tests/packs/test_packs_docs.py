@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from qc.cli import rules_compare, rules_seal
+from qc.changes.suggest import HOW
+from qc.cli import rules_change, rules_compare, rules_convert, rules_excel, rules_propose, rules_seal, rules_words
 from qc.packs import load_pack
+from qc.packs.excel.layout import SHEETS
 from qc.packs.extend import CHANGE_KEYS, EXTEND_KEYS, INHERITED
+from qc.packs.importers import FORMATS
 from qc.packs.seal import MAX_SEALED_BYTES, TEXTS
 from qc.packs.verify import CHECKS
 from qc.scan import run_cases
@@ -26,8 +29,15 @@ def test_every_check_is_on_the_page(check: str) -> None:
 def test_every_key_and_verb_is_on_the_page() -> None:
     for key in (*EXTEND_KEYS, *CHANGE_KEYS, *INHERITED):
         assert f"`{key}`" in PAGE
-    for verb in (*rules_compare.VERBS, *rules_seal.VERBS):
+    rooms = (rules_change, rules_compare, rules_convert, rules_excel, rules_propose, rules_seal, rules_words)
+    for verb in (verb for room in rooms for verb in room.VERBS):
         assert f"qc rules {verb}" in PAGE
+    for name in FORMATS:
+        assert f"| `{name}` |" in PAGE
+    for zh, en in (names for key, names in SHEETS.items() if key != "about"):
+        assert f"{zh} {en}" in PAGE
+    for how in HOW:
+        assert how.removeprefix("nearly ") in PAGE
     assert f"at most {MAX_SEALED_BYTES >> 20} MiB" in PAGE
     for name in ("README", "LICENSE", "LICENCE", "NOTICE", "CHANGELOG"):
         assert TEXTS.fullmatch(name)

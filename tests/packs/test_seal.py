@@ -300,3 +300,22 @@ def test_keys_of_other_kinds_do_not_sign(tmp_path: Path) -> None:
     path.write_bytes(make_keys("Acme", tmp_path / "k")[1].read_bytes())
     with pytest.raises(UsageError, match="no private key"):
         read_private(path)
+
+
+def test_a_changed_byte_in_a_transcript_shows_in_the_findings(folder: Path, houses: tuple[House, House, House], run: Run) -> None:
+    merchant, provider, _ = houses
+    tables = []
+    for house, text in ((merchant, "我们会尽快联系商家"), (provider, "我们会尽快联系商家。")):
+        turn = {"turn": 0, "channel": 0, "role": "agent", "start_ms": 0, "end_ms": 2000, "text": text, "flags": []}
+        house.store.append("transcripts", [{"call_id": "a", "status": "ok", "duration_ms": 2000, "turns": [turn], "spans": []}])
+        assert run("scan", "--rules", folder, "--store", house.store.path)[0] == Exit.OK
+        tables.append(house.store.read("findings").to_pylist()[0])
+    assert tables[0]["transcript_sha256"] != tables[1]["transcript_sha256"]
+    assert [t["hits"] for t in tables] == [1, 1], "the verdict is the same, and the row still differs"
+
+
+@pytest.mark.parametrize(("name", "verb"), [("rules.json", "convert"), ("words.csv", "convert"), ("rules.xlsx", "from-excel")])
+def test_import_says_which_verb_takes_other_files(name: str, verb: str, tmp_path: Path, run: Run) -> None:
+    (tmp_path / name).write_text("{}", encoding="utf-8")
+    code, said = run("rules", "import", tmp_path / name)
+    assert (code, f"qc rules {verb}" in said) == (Exit.USAGE, True)
