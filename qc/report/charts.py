@@ -412,7 +412,7 @@ def timeline(line: Any) -> Spec:
     silence = rows("gaps", line.silences)
     marks = [
         {"a": m.start_ms, "b": max(m.end_ms, m.start_ms + duration // 250), "y": place["marks"], "n": m.number, "hit": m.hit}
-        for m in line.marks
+        for m in sorted(line.marks, key=lambda m: (m.start_ms - m.end_ms, m.start_ms))  # the short ones on top
     ]
     names = [{"y": place[n], "t": slot(n)} for n in lanes]
     box = {"x": _at("x", "a"), "x2": _at("x", "b"), "y": _at("y", "y", band=0.15), "height": {"scale": "y", "band": 0.7}}

@@ -6,14 +6,14 @@ reached it yet (`not_transcribed`, `not_scanned`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qc.errors import UsageError
 from qc.packs import read_stored
 from qc.report.columns import Columns, chosen, counts, read_columns, rows_by_id, totals
-from qc.report.excerpt import MOST_EVIDENCE, excerpts
+from qc.report.excerpt import MOST_EVIDENCE, MOST_TURNS, excerpts
 from qc.report.model import Call, Finding, MadeWith, Recording, ReportData, ReportOptions
 from qc.text.redact import quote, redact, redact_turns
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from qc.store import Store
 
 _Row = Mapping[str, Any]
+MOST_SPANS = 20_000
+"""Spans of a call that its page draws."""
 
 
 def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) -> ReportData:
@@ -41,7 +43,8 @@ def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) 
     for row in rows_by_id(columns.findings, told):
         found.setdefault(row["call_id"], []).append(row)
     made = [_call(row, found.get(row["call_id"], ()), options.redact) for row in rows]
-    quoted = dict(_quoted(store, made, masked=options.redact))
+    paged = calls_with_pages(made, options.call_pages)
+    quoted, words = _quoted(store, made, paged, masked=options.redact)
     base = float(latest.base) if latest else 100.0
     return ReportData(
         title=options.title,
@@ -61,6 +64,7 @@ def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) 
         counts=counts(columns, base),
         quality={r["rule"]: r for r in _rows(store, "quality", pack_id)},
         columns=columns,
+        words=words,
     )
 
 
@@ -129,9 +133,24 @@ def _finding(f: _Row) -> Finding:
     )
 
 
-def _quoted(store: Store, calls: Iterable[Call], *, masked: bool) -> Iterator[tuple[str, Call]]:
-    """(call id, the call with its excerpts) of every call with evidence. Reads turns batch by batch, keeps the quoted ones."""
-    wanted = {c.call_id: c for c in calls if any(f.evidence for f in c.findings)}
+def calls_with_pages(calls: Iterable[Call], most: int) -> dict[str, Call]:
+    """The calls with findings that get a page: every agent's lowest score, then every agent's second, up to `most`."""
+    ordered = sorted((c for c in calls if c.findings), key=lambda c: (c.worst or 0.0, c.best or 0.0, c.call_id))
+    seen: dict[str, int] = {}
+    ranked = []
+    for place, call in enumerate(ordered):
+        rank = seen.get(call.agent, 0)
+        seen[call.agent] = rank + 1
+        ranked.append((rank, place, call))
+    return {call.call_id: call for _, _, call in sorted(ranked, key=lambda r: r[:2])[:most]}
+
+
+def _quoted(
+    store: Store, calls: Iterable[Call], paged: Collection[str], *, masked: bool
+) -> tuple[dict[str, Call], dict[str, Spoken]]:
+    """Calls with their excerpts, by id, and the words of those that have a page. One pass over the transcripts."""
+    wanted = {c.call_id: c for c in calls if c.call_id in paged or any(f.evidence for f in c.findings)}
+    quoted, words = {}, {}
     for said in spoken(store, wanted, masked=masked):
         call = wanted[said.call_id]
         texts = {t["turn"]: t["text"] or "" for t in said.turns}
@@ -139,7 +158,11 @@ def _quoted(store: Store, calls: Iterable[Call], *, masked: bool) -> Iterator[tu
         for f in call.findings:
             evidence = tuple(_masked(e, texts) for e in f.evidence) if masked else f.evidence
             made.append(replace(f, evidence=evidence, excerpts=excerpts(evidence, said.turns)))
-        yield call.call_id, replace(call, findings=tuple(made))
+        quoted[call.call_id] = replace(call, findings=tuple(made))
+        if call.call_id in paged:
+            left_out = max(len(said.turns) - MOST_TURNS, 0)
+            words[call.call_id] = replace(said, turns=said.turns[:MOST_TURNS], spans=said.spans[:MOST_SPANS], left_out=left_out)
+    return quoted, words
 
 
 def _masked(piece: Mapping[str, Any], texts: Mapping[Any, str]) -> dict[str, Any]:
@@ -149,11 +172,12 @@ def _masked(piece: Mapping[str, Any], texts: Mapping[Any, str]) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Spoken:
-    """What was said in a call, as the table of transcripts has it: turns and spans in order."""
+    """What was said in a call, as the table of transcripts has it: turns and spans in order. `left_out`: turns that are not here."""
 
     call_id: str
-    turns: tuple[_Row, ...]
-    spans: tuple[_Row, ...]
+    turns: tuple[_Row, ...] = ()
+    spans: tuple[_Row, ...] = ()
+    left_out: int = 0
 
 
 def spoken(store: Store, call_ids: Iterable[str], *, masked: bool = False) -> Iterator[Spoken]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from qc.report.charts import TIMELINE_LEFT, TIMELINE_RIGHT, TIMELINE_WIDTH, draw
 from qc.report.charts import timeline as timeline_chart
 from qc.report.coach import moments
 from qc.report.excerpt import whole
-from qc.report.gather import Spoken
+from qc.report.gather import Spoken, calls_with_pages
 from qc.report.model import Call, Finding, ReportData, ReportOptions, Sound
 from qc.report.safe import safe_name, short, visible
 from qc.report.sampling import Drawn
@@ -47,16 +47,12 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Pages:
-    """What pages are made of: the data, the recordings beside them by call id, the files to offer as (name, path).
-
-    `spoken` gives the words of calls by their ids, in any order, without keeping them.
-    """
+    """What pages are made of: the data, the recordings beside them by call id, the files to offer as (name, path)."""
 
     data: ReportData
     options: ReportOptions
     sounds: Mapping[str, Sound]
     downloads: tuple[tuple[str, str], ...] = ()
-    spoken: Callable[[Iterable[str]], Iterator[Spoken]] = lambda ids: iter(())
     paged: frozenset[str] = field(default_factory=frozenset)
     """Ids of the calls that have a page."""
 
@@ -85,24 +81,13 @@ def write_pages(pages: Pages, write: Callable[[str, bytes], None]) -> int:
         for rule in data.rules.values():
             write(f"{lang}/{rule_href(rule.id)}", _rule(pages, lang, rule, by_rule.get(rule.id, [])).encode())
         made += 2 + len(data.providers) + len(data.agents) + len(data.rules)
-    for said in pages.spoken(with_page):
+    for call_id, call in sorted(with_page.items()):
+        said = data.words.get(call_id, Spoken(call_id))
         for lang in langs:
-            write(f"{lang}/{call_href(said.call_id)}", _call(pages, lang, with_page[said.call_id], said).encode())
+            write(f"{lang}/{call_href(call_id)}", _call(pages, lang, call, said).encode())
             made += 1
     write("index.html", root_page(pages).encode())
     return made + 1
-
-
-def calls_with_pages(calls: Iterable[Call], most: int) -> dict[str, Call]:
-    """The calls with findings that get a page: every agent's lowest score, then every agent's second, up to `most`."""
-    ordered = sorted((c for c in calls if c.findings), key=lambda c: (c.worst or 0.0, c.best or 0.0, c.call_id))
-    seen: dict[str, int] = {}
-    ranked = []
-    for place, call in enumerate(ordered):
-        rank = seen.get(call.agent, 0)
-        seen[call.agent] = rank + 1
-        ranked.append((rank, place, call))
-    return {call.call_id: call for _, _, call in sorted(ranked, key=lambda r: r[:2])[:most]}
 
 
 def call_href(call_id: str) -> str:
@@ -263,7 +248,7 @@ def _call(pages: Pages, lang: str, call: Call, said: Spoken) -> str:
         line=line,
         drawing=draw(timeline_chart(line), t("timeline"), {**words, "gaps": t("lane_gaps"), "marks": t("lane_marks")}),
         rows=rows,
-        more_turns=more,
+        more_turns=more + said.left_out,
         silence_s=SILENCE_MS // 1000,
         tl_left=TIMELINE_LEFT,
         tl_right=TIMELINE_RIGHT,
@@ -462,7 +447,7 @@ def difference(row: Mapping[str, Any], name: str = "") -> str:
     """A difference with its interval: `−3.2 (−5.0 … −1.4)`; a dash where there is none."""
     prefix = f"{name}_" if name else ""
     value, low, high = row["difference"], row[f"{prefix}low"], row[f"{prefix}high"]
-    return "–" if value is None else f"{_plus(value)} ({_plus(low)} … {_plus(high)})"
+    return "–" if value is None or row["answer"] == "not_enough" else f"{_plus(value)} ({_plus(low)} … {_plus(high)})"
 
 
 def _plus(value: float) -> str:

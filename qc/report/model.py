@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qc.packs import Pack, Rule
     from qc.report.columns import Columns
+    from qc.report.gather import Spoken
 
 LANGS = ("zh", "en")
 AUDIO_MODES = ("auto", "copy", "link", "clips", "none")
@@ -226,7 +227,7 @@ class ReportData:
     `whole`, `providers`, `agents`: rows of `summaries` as dicts. `comparisons`, `trends`: rows of these tables. `rules`: rules
     by id of every version of the pack in use. `calls`: the calls that are told one by one: all, or of a large store those
     that `columns.chosen` chose; `columns` has all of them. `counts`: by (kind, id) of a summary. `recordings`: by call id,
-    of calls with findings that are told.
+    of calls with findings that are told. `words`: turns and spans of the calls that have a page.
     """
 
     title: str
@@ -246,6 +247,7 @@ class ReportData:
     counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
     quality: dict[str, dict[str, Any]] = field(default_factory=dict)
     columns: Columns | None = None
+    words: dict[str, Spoken] = field(default_factory=dict)
 
     @cached_property
     def compared(self) -> dict[tuple[str, str], list[dict[str, Any]]]:

@@ -11,8 +11,8 @@ from qc.errors import UsageError
 from qc.progress import Progress, Silent
 from qc.report.csv_files import csv_files
 from qc.report.folder import Folder
-from qc.report.gather import gather, spoken
-from qc.report.html import Pages, call_href, calls_with_pages, write_pages
+from qc.report.gather import calls_with_pages, gather, spoken
+from qc.report.html import Pages, call_href, write_pages
 from qc.report.json_file import json_file
 from qc.report.model import AUDIO_MODES, LANGS, Call, ReportData, ReportOptions, ReportSummary, Sound, Totals
 from qc.report.parquet_files import parquet_files
@@ -88,7 +88,7 @@ def _write_json(job: Job) -> list[str]:
 
 def _write_html(job: Job) -> list[str]:
     write_pages(
-        Pages(job.data, job.options, job.sounds, job.downloads, partial(spoken, job.store, masked=job.options.redact)),
+        Pages(job.data, job.options, job.sounds, job.downloads),
         job.folder.write,
     )
     return []
