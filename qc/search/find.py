@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from qc.packs.conditions import Condition
 from qc.packs.model import Dimension, Pack, Rule
-from qc.scan.evaluate import PackScanner
-from qc.scan.view import Call, view
 from qc.text.redact import redact_turns
 
 if TYPE_CHECKING:
-    from qc.scan.verdicts import Evidence
+    import pyarrow as pa
+
     from qc.store import Store
 
-BATCH_CALLS = 256
+BATCH_CALLS = 1024
 _LISTED = ("agent_id", "provider", "started_at")
 _TEXT = {"zh": "search", "en": "search"}
 
@@ -74,28 +73,33 @@ def search(store: Store, condition: Condition, options: SearchOptions, summary: 
 
     Memory stays flat: a batch of calls at a time. Raises StoreError.
     """
-    scanner = PackScanner(pack_of(condition))
+    import numpy as np
+
+    from qc.scan.columns import NAMES, Batch, Columns
+    from qc.scan.emit import BatchScanner, Verdicts
+
+    pack = pack_of(condition)
+    scanner = BatchScanner(pack)
     listed = _call_list(store)
-    for batch in store.batches("transcripts", rows=BATCH_CALLS):
-        calls: list[Call] = []
-        for row in batch.to_pylist():
-            summary.calls += 1
-            call = _call(row, options) if row["status"] == "ok" else None
-            if call is None:
-                summary.failed += 1
-            else:
-                calls.append(call)
-        for call, matches in zip(calls, scanner.scan(calls), strict=True):
-            finding = scanner.findings(call, matches)[0]
-            if finding.verdict == "hit":
-                summary.hits += 1
-                summary.places += len(finding.evidence)
-                heard = tuple((turn.number, turn.role, turn.text) for turn in call.turns if turn.reliable)
-                yield CallHits(call.call_id, listed.get(call.call_id, {}), _lines(call, finding.evidence), heard)
-            elif finding.verdict == "undecided":
-                summary.undecided += 1
-            else:
-                summary.misses += 1
+    for batch in store.batches("transcripts", NAMES, rows=BATCH_CALLS):
+        table = _redacted(batch) if options.redact else batch
+        columns = Columns(table)
+        verdicts = Verdicts()
+        broken = scanner.scan(Batch(columns, None, {}), columns.ok.copy(), verdicts)
+        ok = columns.ok.copy()
+        ok[list(broken)] = False
+        found, hits, undecided = verdicts.column(columns.size, pack.rules, ok)
+        summary.calls += columns.size
+        summary.failed += columns.size - int(ok.sum())
+        summary.undecided += int(undecided[ok].sum())
+        summary.misses += int(ok.sum() - hits[ok].sum() - undecided[ok].sum())
+        places = np.flatnonzero(ok & (hits > 0))
+        rows = table.take(places)
+        for row, verdict in zip(rows.to_pylist(), found.take(places).to_pylist(), strict=True):
+            evidence = verdict[0]["evidence"]
+            summary.hits += 1
+            summary.places += len(evidence)
+            yield _hits(row, evidence, listed.get(row["call_id"], {}))
 
 
 def pack_of(condition: Condition) -> Pack:
@@ -104,14 +108,15 @@ def pack_of(condition: Condition) -> Pack:
     return Pack("search", "0.0.0", _TEXT, (Dimension("search", _TEXT),), (rule,))
 
 
-def _call(row: dict[str, Any], options: SearchOptions) -> Call | None:
-    if options.redact:
-        turns = row.get("turns") or []
-        row = row | {"turns": [t | {"text": text} for t, text in zip(turns, redact_turns(turns), strict=True)]}
-    try:
-        return view(row)
-    except (TypeError, ValueError, KeyError):
-        return None
+def _redacted(batch: pa.Table) -> pa.Table:
+    """The same calls with the texts of their turns masked."""
+    import pyarrow as pa
+
+    rows = batch.to_pylist()
+    for row in rows:
+        turns = row["turns"] or []
+        row["turns"] = [turn | {"text": text} for turn, text in zip(turns, redact_turns(turns), strict=True)]
+    return pa.Table.from_pylist(rows, schema=batch.schema)
 
 
 def _call_list(store: Store) -> dict[str, dict[str, str]]:
@@ -123,21 +128,23 @@ def _call_list(store: Store) -> dict[str, dict[str, str]]:
     return found
 
 
-def _lines(call: Call, evidence: Sequence[Evidence]) -> tuple[FoundLine, ...]:
-    """Evidence by turn, in order of time; what lies between turns by itself."""
-    by_turn = {turn.number: turn for turn in call.turns}
+def _hits(row: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]], listed: Mapping[str, str]) -> CallHits:
+    """A call with its evidence by turn, in order of time; what lies between turns by itself."""
+    turns = {turn["turn"]: turn for turn in row["turns"] or ()}
     marks: dict[int, list[tuple[int, int]]] = {}
     lines: list[FoundLine] = []
     for one in evidence:
-        turn = None if one.turn is None else by_turn.get(one.turn)
-        if turn is None:
-            lines.append(FoundLine(None, one.role, one.start_ms, one.end_ms, "", ()))
-        elif one.char_start is not None and one.char_end is not None:
-            marks.setdefault(turn.number, []).append((one.char_start, one.char_end))
-    for number, listed in marks.items():
-        turn = by_turn[number]
-        lines.append(FoundLine(number, turn.role, turn.start_ms, turn.end_ms, turn.text, _apart(listed)))
-    return tuple(sorted(lines, key=lambda line: (line.start_ms, -1 if line.turn is None else line.turn)))
+        if one["turn"] is None or one["turn"] not in turns:
+            lines.append(FoundLine(None, one["role"], one["start_ms"], one["end_ms"], "", ()))
+        elif one["char_start"] is not None and one["char_end"] is not None:
+            marks.setdefault(one["turn"], []).append((one["char_start"], one["char_end"]))
+    for number, spans in marks.items():
+        turn = turns[number]
+        start, end = turn["start_ms"] or 0, turn["end_ms"] or 0
+        lines.append(FoundLine(number, turn["role"] or "unknown", start, end, turn["text"] or "", _apart(spans)))
+    ordered = tuple(sorted(lines, key=lambda line: (line.start_ms, -1 if line.turn is None else line.turn)))
+    heard = tuple((t["turn"], t["role"] or "unknown", t["text"] or "") for t in row["turns"] or () if not t["flags"])
+    return CallHits(row["call_id"], listed, ordered, heard)
 
 
 def _apart(marks: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -16,9 +16,11 @@ from qc.packs.cases import read_cases
 from qc.packs.nodes import read_yaml
 from qc.packs.reader import Reader
 from qc.packs.syntax import read_condition
+from qc.scan.evaluate import PackScanner
+from qc.scan.view import view
 from qc.search import SearchSummary, parse_query, search
 from qc.search.as_rule import as_rule
-from qc.search.find import SearchOptions
+from qc.search.find import SearchOptions, pack_of
 from qc.store import Store
 
 
@@ -144,3 +146,19 @@ def test_what_is_wrong_is_a_usage_error(store: Store, tmp_path: Path) -> None:
     assert qc("投诉", "--store", store.path, "--out", "x.doc").returncode == Exit.USAGE
     assert qc("投诉", "--store", store.path, "--count", "--as-rule").returncode == Exit.USAGE
     assert qc("投诉", "--store", tmp_path / "none").returncode == Exit.STOPPED
+
+
+@pytest.mark.parametrize(
+    "query", ["尽快", "NOT 尽快", "agent:尽快 OR customer:好", "投诉 THEN 尽快", "entity:phone", "3小时 first 2 turns"]
+)
+def test_a_query_finds_what_the_same_rule_hits(query: str, store: Store) -> None:
+    pack = pack_of(parse_query(query))
+    scanner = PackScanner(pack)
+    expected: dict[str, list[str]] = {}
+    for one in store.read("transcripts").to_pylist():
+        if one["status"] == "ok":
+            call = view(one)
+            finding = scanner.findings(call, scanner.scan([call])[0])[0]
+            if finding.verdict == "hit":
+                expected[one["call_id"]] = [str(e.quote) for e in finding.evidence if e.turn is not None]
+    assert found(store, query)[0] == expected
