@@ -4,18 +4,60 @@ It shares no code with `qc.scan`, looks at one rule and one call at a time, keep
 slow to scan with; it is there to be read, and to be what the scanner must equal. What it takes from elsewhere is data: the
 pack as it was read, the normal form of text, the readings of characters, the patterns of entities.
 
-In the code a stretch of time is `[start, end)`, a part of a turn is `[start, end)` characters, times are milliseconds.
+`call.py` is the call and what was heard of it, `words.py` finds words, `combine.py` puts verdicts together; here is what each
+condition and each rule means. In the code a stretch of time is `[start, end)`, a part of a turn is `[start, end)` characters, times are milliseconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from qc.conformance.call import (
+    BREATH_MS,
+    FEWEST_FOR_MEDIAN,
+    HIT,
+    MISS,
+    MOST_COMPARED,
+    MOST_EVIDENCE,
+    MOST_PLACES,
+    NOT_APPLICABLE,
+    STRETCH_MS,
+    UNDECIDED,
+    Call,
+    Outcome,
+    Place,
+    Span,
+    Turn,
+    Zone,
+    is_by,
+    may_be_by,
+    not_found,
+    read_call,
+    said_at,
+    stretch,
+    unheard,
+)
+from qc.conformance.combine import (
+    all_of,
+    any_of,
+    at_least,
+    compared,
+    decide,
+    merged,
+    opposite,
+)
+from qc.conformance.words import (
+    Match,
+    chosen,
+    occurrences,
+    place_of,
+    similar,
+)
 from qc.packs.conditions import (
     AllOf,
     AnyOf,
@@ -44,480 +86,6 @@ from qc.packs.conditions import (
     Window,
 )
 from qc.packs.model import Pack, Rule
-from qc.packs.patterns import compile_pattern
-from qc.text.entities import ENTITIES, parts
-from qc.text.normal import Normal, kind, normal
-from qc.text.sound import readings
-
-HIT, MISS, UNDECIDED, NOT_APPLICABLE = "hit", "miss", "undecided", "not_applicable"
-STRETCH_MS = 2000
-BREATH_MS = 300
-LONGEST_TURN = 20_000
-MOST_PLACES = 100
-MOST_EVIDENCE = 50
-MOST_COMPARED = 500
-FEWEST_FOR_MEDIAN = 3
-NO_TIME_STEP_MS = 1000
-
-
-# -- what is looked at ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Turn:
-    number: int
-    role: str
-    channel: int | None
-    start: int
-    end: int
-    text: str
-    normal: Normal
-    counts: bool
-    """Its words count: no flag, sure enough, no longer than a turn can be."""
-    char_ms: Sequence[int] | None
-    level: float | None
-
-
-@dataclass(frozen=True)
-class Span:
-    role: str
-    channel: int | None
-    start: int
-    end: int
-    heard: bool
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where something happens: the evidence of a verdict."""
-
-    start_ms: int
-    end_ms: int
-    role: str
-    turn: int | None = None
-    char_start: int | None = None
-    char_end: int | None = None
-    quote: str | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A condition's verdict. `window`: what shows that something was not there. `more`: why a hit may not be all of it."""
-
-    verdict: str
-    places: tuple[Place, ...] = ()
-    coverage: float | None = None
-    why: str = ""
-    window: tuple[Place, ...] = ()
-    more: str = ""
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A part of the call beside a place: `[start, end)`, or so many characters of one turn (`chars`)."""
-
-    start: int
-    end: int
-    side: str
-    anchor: Place
-    chars: tuple[int, int] | None = None
-    nowhere: bool = False
-
-
-@dataclass
-class Call:
-    turns: list[Turn]
-    spans: list[Span]
-    timed: bool
-    cut: bool
-    silent: set[str]
-    listed: Mapping[str, str | None]
-    duration: int | None
-    floor: float
-    low: int = field(init=False)
-    high: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        spoken = [s for s in self.spans if s.role != "system"]
-        self.low = min((s.start for s in spoken), default=0)
-        self.high = max((s.end for s in spoken), default=0)
-
-
-def read_call(pack: Pack, row: Mapping[str, Any], listed: Mapping[str, str | None] | None) -> Call:
-    """A row of `transcripts` as the rules see it."""
-    warnings = row.get("warnings") or []
-    said = row.get("turns") or []
-    timed = "no_times" not in warnings and all(t["start_ms"] is not None and t["end_ms"] is not None for t in said)
-    turns = [_turn(pack, t, i, timed) for i, t in enumerate(said)]
-    detected = (row.get("spans") or []) if timed else []
-    lost = [s for s in detected if s.get("why") == "truncated"]
-    if detected:
-        spans = [_span(s) for s in detected]
-        sounds = [_span(s) for s in detected if s not in lost]
-    else:
-        spans = sounds = [Span(t.role, t.channel, t.start, max(t.end, t.start + 1), t.counts) for t in turns]
-    roles = {s.role for s in sounds} | {t.role for t in turns}
-    silent = {"agent", "customer"} - roles
-    if "unknown" in roles or (turns and all(t.channel is None for t in turns)):
-        silent = set()
-    if len(silent) == 2:
-        silent.add("anyone")
-    cut = "truncated" in warnings and not lost
-    duration = row.get("duration_ms") if timed else None
-    return Call(turns, spans, timed, cut, silent, listed or {}, duration, pack.coverage_floor)
-
-
-def _turn(pack: Pack, turn: Mapping[str, Any], index: int, timed: bool) -> Turn:
-    text, sure = turn["text"] or "", turn.get("avg_logprob")
-    unsure = pack.confidence_floor is not None and sure is not None and sure < pack.confidence_floor
-    start = turn["start_ms"] if timed else index * NO_TIME_STEP_MS
-    end = turn["end_ms"] if timed else start + NO_TIME_STEP_MS
-    chars = turn.get("char_ms")
-    return Turn(
-        number=index if turn.get("turn") is None else turn["turn"],
-        role=turn["role"] or "unknown",
-        channel=turn.get("channel"),
-        start=start,
-        end=max(start, end),
-        text=text,
-        normal=normal(text[:LONGEST_TURN]),
-        counts=not turn.get("flags") and not unsure and len(text) <= LONGEST_TURN,
-        char_ms=tuple(chars) if chars and None not in chars and len(chars) == len(text) else None,
-        level=turn.get("level_dbfs"),
-    )
-
-
-def _span(span: Mapping[str, Any]) -> Span:
-    start = span["start_ms"]
-    return Span(span["role"] or "unknown", span["channel"], start, max(start, span["end_ms"]), bool(span["heard"]))
-
-
-def is_by(role: str, who: str) -> bool:
-    """Certainly by the one meant. Anyone is anyone but tones and prompts."""
-    return role != "system" if who == "anyone" else role == who
-
-
-def may_be_by(role: str, who: str) -> bool:
-    """By the one meant, or by nobody knows whom."""
-    return role == "unknown" or is_by(role, who)
-
-
-# -- finding words ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Match:
-    """`term` in characters `[start, end)` of the normal form of turn `turn` (its index)."""
-
-    turn: int
-    start: int
-    end: int
-    term: Term
-
-
-def matches_of(term: Term, call: Call) -> list[Match]:
-    """Every match of a term in every turn, turn by turn."""
-    return [Match(i, a, b, term) for i, turn in enumerate(call.turns) for a, b in _FINDERS[term.kind](term, turn.normal.text)]
-
-
-def _word(term: Term, text: str) -> Iterator[tuple[int, int]]:
-    form = normal(term.text).text
-    for start in range(len(text) - len(form) + 1):
-        if text[start : start + len(form)] == form and _uncut(text, start, start + len(form)):
-            yield start, start + len(form)
-
-
-def _sound(term: Term, text: str) -> Iterator[tuple[int, int]]:
-    form = normal(term.text).text
-    for start in range(len(text) - len(form) + 1):
-        heard = text[start : start + len(form)]
-        if all(_alike(a, b, term.tolerate) for a, b in zip(form, heard, strict=True)) and _uncut(text, start, start + len(form)):
-            yield start, start + len(form)
-
-
-def _alike(written: str, heard: str, tolerate: Sequence[str]) -> bool:
-    return written == heard or any(_same_syllable(a, b, tolerate) for a in readings(written) for b in readings(heard))
-
-
-def _same_syllable(one: str, other: str, tolerate: Sequence[str]) -> bool:
-    """`other` comes of `one` by swapping what is tolerated, again and again."""
-    reached, new = {one}, [one]
-    while new:
-        syllable = new.pop()
-        for pair in tolerate:
-            for a, b in (pair.split("/"), pair.split("/")[::-1]):
-                if pair in ("an/ang", "en/eng", "in/ing"):
-                    swapped = syllable.removesuffix(a) + b if syllable.endswith(a) else syllable
-                else:
-                    swapped = b + syllable.removeprefix(a) if _initial(syllable) == a else syllable
-                if swapped not in reached:
-                    reached.add(swapped)
-                    new.append(swapped)
-    return other in reached
-
-
-def _initial(syllable: str) -> str:
-    return syllable[:2] if syllable[:2] in ("zh", "ch", "sh") else syllable[:1]
-
-
-def _fuzzy(term: Term, text: str) -> Iterator[tuple[int, int]]:
-    """Parts that are near enough; of those that overlap the most similar, then the first, then the shortest."""
-    form = normal(term.text).text
-    found = []
-    for start in range(len(text)):
-        for end in range(start + 1, min(len(text), start + 2 * len(form)) + 1):
-            if _uncut(text, start, end):
-                unlike = Fraction(distance(form, text[start:end]), max(len(form), end - start))
-                if 1 - unlike >= Fraction(term.percent, 100):
-                    found.append((unlike, start, end))
-    kept: list[tuple[int, int]] = []
-    for _, start, end in sorted(found):
-        if all(end <= a or start >= b for a, b in kept):
-            kept.append((start, end))
-    yield from sorted(kept)
-
-
-def _similar(term: Term, text: str) -> Iterator[tuple[int, int]]:
-    if text and similar(normal(term.text).text, text, term.percent):
-        yield 0, len(text)
-
-
-def _pattern(term: Term, text: str) -> Iterator[tuple[int, int]]:
-    for found in compile_pattern(term.text).finditer(text):
-        if found.end() > found.start():
-            yield found.start(), found.end()
-
-
-def _entity(term: Term, text: str) -> Iterator[tuple[int, int]]:
-    entity = ENTITIES[term.text]
-    for found in compile_pattern(entity.pattern).finditer(text):
-        run = found.group()
-        for a, b in [(0, len(run))] if entity.check is None else parts(run, entity.check):
-            if _uncut(text, found.start() + a, found.start() + b):
-                yield found.start() + a, found.start() + b
-
-
-_FINDERS: dict[str, Callable[[Term, str], Iterable[tuple[int, int]]]] = {
-    "word": _word,
-    "sound": _sound,
-    "fuzzy": _fuzzy,
-    "similar": _similar,
-    "pattern": _pattern,
-    "entity": _entity,
-}
-
-
-def _uncut(text: str, start: int, end: int) -> bool:
-    """No number and no spelled word is cut at either end."""
-    return not (start > 0 and _one_piece(text[start - 1], text[start])) and not (
-        end < len(text) and _one_piece(text[end - 1], text[end])
-    )
-
-
-def _one_piece(left: str, right: str) -> bool:
-    if left == ".":
-        return kind(right) == "d"
-    if right == ".":
-        return kind(left) == "d"
-    return kind(left) == kind(right) and kind(left) in ("d", "l")
-
-
-def distance(one: str, other: str) -> int:
-    """Levenshtein's: the fewest characters to put in, take out or change."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        before, row = row, [i]
-        for j, b in enumerate(other, 1):
-            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b)))
-    return row[-1]
-
-
-def similar(one: str, other: str, percent: int) -> bool:
-    """1 - distance / length of the longer is at least `percent` / 100."""
-    longer = max(len(one), len(other))
-    return longer > 0 and 1 - Fraction(distance(one, other), longer) >= Fraction(percent, 100)
-
-
-def chosen(terms: Sequence[Term], except_: Sequence[Term], call: Call) -> list[Match]:
-    """Matches of any of the terms, those inside a match of `except_` left out; in order of turn, then place, the longest first."""
-    outer = [m for term in except_ for m in matches_of(term, call)]
-    found = [
-        m
-        for term in terms
-        for m in matches_of(term, call)
-        if not any(o.turn == m.turn and o.start <= m.start and m.end <= o.end for o in outer)
-    ]
-    return sorted(found, key=lambda m: (m.turn, m.start, -m.end))
-
-
-def occurrences(found: Iterable[Match]) -> list[Match]:
-    """Where matches overlap the leftmost counts, then the longest."""
-    kept: list[Match] = []
-    for match in sorted(found, key=lambda m: (m.turn, m.start, -m.end)):
-        if all(m.turn != match.turn or m.end <= match.start for m in kept):
-            kept.append(match)
-    return kept
-
-
-def place_of(match: Match, call: Call) -> Place:
-    """A match in the original text, and when it was said: by the characters' times, else by its share of the turn."""
-    turn = call.turns[match.turn]
-    first = min(turn.normal.starts[match.start : match.end])
-    last = max(turn.normal.ends[match.start : match.end])
-    start, end = said_at(turn, first, last)
-    return Place(start, end, turn.role, turn.number, first, last, turn.text[first:last])
-
-
-def said_at(turn: Turn, first: int, last: int) -> tuple[int, int]:
-    """When characters `[first, last)` of a turn were said."""
-    if turn.char_ms is not None:
-        start = turn.char_ms[first]
-        return start, max(start, turn.char_ms[last] if last < len(turn.text) else turn.end)
-    size, length = max(len(turn.text), 1), turn.end - turn.start
-    return turn.start + length * first // size, turn.start + length * last // size
-
-
-# -- what was heard ---------------------------------------------------------------------------------------------
-
-
-def stretch(call: Call, index: int) -> list[int]:
-    """The turns around one that are one stretch: one speaker, nobody between, at most 2 s apart."""
-
-    def joined(i: int) -> bool:
-        return call.turns[i].role == call.turns[i - 1].role and call.turns[i].start - call.turns[i - 1].end <= STRETCH_MS
-
-    first = last = index
-    while first > 0 and joined(first):
-        first -= 1
-    while last + 1 < len(call.turns) and joined(last + 1):
-        last += 1
-    return list(range(first, last + 1))
-
-
-def covered(pieces: Iterable[tuple[int, int]], start: int, end: int) -> int:
-    """Milliseconds of `[start, end)` that lie in at least one of the pieces."""
-    inside = [(max(a, start), min(b, end)) for a, b in pieces if max(a, start) < min(b, end)]
-    edges = sorted({edge for piece in inside for edge in piece})
-    return sum(b - a for a, b in pairwise(edges) if any(x <= a and b <= y for x, y in inside))
-
-
-def coverage(call: Call, who: str, start: int, end: int) -> float | None:
-    """Heard speech over detected speech of `who` and of nobody knows whom; None where there is none."""
-    heard = total = 0
-    for span in call.spans:
-        low, high = max(span.start, start), min(span.end, end)
-        if may_be_by(span.role, who) and low < high:
-            total += high - low
-            if span.heard:
-                bad = [(t.start, t.end) for t in call.turns if not t.counts and (t.channel, t.role) == (span.channel, span.role)]
-                heard += high - low - covered(bad, low, high)
-    return heard / total if total else None
-
-
-def unheard(call: Call, who: str, start: int, end: int) -> bool:
-    """Speech that may be by `who` and gave no text that counts touches `[start, end)`."""
-    pieces = [(s.start, s.end) for s in call.spans if not s.heard and may_be_by(s.role, who)]
-    pieces += [(t.start, t.end) for t in call.turns if not t.counts and may_be_by(t.role, who)]
-    return any(a < end and b > start for a, b in pieces)
-
-
-def not_found(call: Call, who: str, start: int, end: int, *, limited: bool) -> Outcome:
-    """What it means that something was not found in `[start, end)`. `limited`: that is less than the whole call."""
-    if who in call.silent:
-        return Outcome(UNDECIDED, why="no_speech")
-    share = coverage(call, who, start, end)
-    if share is not None and share < call.floor:
-        return Outcome(UNDECIDED, coverage=share, why="not_heard")
-    if call.cut and (not limited or end > call.high):
-        return Outcome(UNDECIDED, coverage=share, why="truncated")
-    window: tuple[Place, ...] = ()
-    if limited and call.timed:
-        first = max(start, call.low)
-        window = (Place(first, max(min(end, call.high), start), who),)
-    return Outcome(MISS, coverage=share, window=window)
-
-
-# -- combining --------------------------------------------------------------------------------------------------
-
-
-def merged(places: Iterable[Place]) -> tuple[Place, ...]:
-    """Each place once, in order of time, then of turn, then of character."""
-    return tuple(sorted(dict.fromkeys(places), key=_order))
-
-
-def _order(place: Place) -> tuple[int, int, int]:
-    return place.start_ms, -1 if place.turn is None else place.turn, place.char_start or 0
-
-
-def kleene(parts: Sequence[Outcome], strong: str, weak: str) -> Outcome:
-    """One `strong` is enough; else one undecided; else `weak`. `all`: miss is strong. `any`: hit is."""
-    verdicts = [part.verdict for part in parts]
-    verdict = strong if strong in verdicts else UNDECIDED if UNDECIDED in verdicts else weak
-    deciding = [part for part in parts if part.verdict == verdict]
-    shown = deciding if verdict != UNDECIDED else [part for part in parts if part.verdict != MISS]
-    return Outcome(
-        verdict,
-        merged(p for part in shown for p in part.places),
-        min((part.coverage for part in deciding if part.coverage is not None), default=None),
-        next((part.why for part in deciding if part.why), ""),
-        merged(p for part in deciding for p in part.window),
-        next((part.more or part.why for part in parts if part.more or part.why), ""),
-    )
-
-
-def all_of(parts: Sequence[Outcome]) -> Outcome:
-    return kleene(parts, MISS, HIT)
-
-
-def any_of(parts: Sequence[Outcome]) -> Outcome:
-    return kleene(parts, HIT, MISS)
-
-
-def opposite(outcome: Outcome) -> Outcome:
-    """What shows the one shows that the other is not so."""
-    if outcome.verdict == HIT:
-        return Outcome(MISS, coverage=outcome.coverage, window=outcome.places)
-    if outcome.verdict == MISS:
-        return Outcome(HIT, outcome.window, outcome.coverage)
-    return outcome
-
-
-def at_least(count: int, parts: Sequence[Outcome]) -> Outcome:
-    hits = [part for part in parts if part.verdict == HIT]
-    undecided = [part for part in parts if part.verdict == UNDECIDED]
-    if len(hits) >= count:
-        return all_of(hits)
-    if len(hits) + len(undecided) >= count:
-        return all_of([*hits, *undecided])
-    return all_of([part for part in parts if part.verdict == MISS])
-
-
-def decide(
-    call: Call, certain: list[Place], doubtful: list[tuple[Place, str]], times: int, order: Callable[[Place], Any] = _order
-) -> Outcome:
-    """From what happens for certain and what happens perhaps: enough, perhaps enough, or not enough."""
-    if len(certain) >= times:
-        more = doubtful[0][1] if doubtful else "truncated" if call.cut else ""
-        return Outcome(HIT, tuple(certain), more=more)
-    if len(certain) + len(doubtful) >= times:
-        return Outcome(UNDECIDED, tuple(sorted([*certain, *(p for p, _ in doubtful)], key=order)), why=doubtful[0][1])
-    return Outcome(UNDECIDED, why="truncated") if call.cut else Outcome(MISS)
-
-
-def compared(bound: Bound, low: Any, high: Any, scale: int = 1) -> str:
-    """A number that lies somewhere from `low` to `high` (None: nobody knows) against a bound."""
-    asked = bound.value * scale
-    holds = {
-        "over": lambda n: n > asked,
-        "at least": lambda n: n >= asked,
-        "under": lambda n: n < asked,
-        "at most": lambda n: n <= asked,
-    }
-    grows = bound.op in ("over", "at least")
-    at_low = holds[bound.op](low)
-    at_high = grows if high is None else holds[bound.op](high)
-    return HIT if at_low and at_high else UNDECIDED if at_low or at_high else MISS
-
 
 # -- conditions -------------------------------------------------------------------------------------------------
 

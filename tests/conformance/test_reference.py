@@ -5,8 +5,10 @@ A few hundred random packs in a plain run; HYPOTHESIS_PROFILE=deep (`make confor
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+from pathlib import Path
 from random import Random
 from struct import pack as pack_floats
 from struct import unpack
@@ -44,3 +46,11 @@ def as_stored(finding: dict[str, Any]) -> dict[str, Any]:
     """Coverage as the table holds it, in single precision."""
     share = finding["coverage"]
     return finding if share is None else {**finding, "coverage": unpack("<f", pack_floats("<f", share))[0]}
+
+
+def test_the_reference_shares_no_code_with_the_scanner() -> None:
+    for name in ("reference", "call", "words", "combine"):
+        path = Path(reference.__file__).with_name(f"{name}.py")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert all(module.startswith(("qc.conformance", "qc.packs", "qc.text")) for module in modules if module.startswith("qc"))
