@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qc.errors import PackError, StoreError
 from qc.packs.cases import write_cases
+from qc.packs.load import uncollected
 from qc.packs.model import Pack, Rule
 from qc.packs.nodes import from_data
 from qc.packs.parse import read_pack
@@ -37,15 +38,17 @@ def flatten(pack: Pack) -> bytes:
         "base": _number(pack.base),
         "coverage_floor": _number(pack.coverage_floor),
         "dimensions": [{"id": d.id, "title": dict(d.title), "weight": _number(d.weight)} for d in pack.dimensions],
-        "rules": [plain_rule(rule) for rule in pack.rules],
     }
+    with uncollected():
+        plain["rules"] = [plain_rule(rule) for rule in pack.rules]
     if pack.authors:
         plain["authors"] = list(pack.authors)
     if pack.licence:
         plain["licence"] = pack.licence
     if pack.confidence_floor is not None:
         plain["confidence_floor"] = _number(pack.confidence_floor)
-    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    with uncollected():
+        return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def plain_rule(rule: Rule) -> dict[str, Any]:
@@ -86,12 +89,13 @@ def unflatten(data: bytes, name: str = "pack.json") -> Pack:
 
     if len(data) > MAX_FLAT_BYTES:
         raise PackError([Problem(name, 1, 1, "the flattened pack is too large")])
-    try:
-        node = from_data(json.loads(data), name)
-    except (ValueError, RecursionError):
-        raise PackError([Problem(name, 1, 1, "this is no flattened pack", "load the folder of the pack instead")]) from None
     reader = Reader()
-    pack = read_pack(reader, node, [], [])
+    with uncollected():
+        try:
+            node = from_data(json.loads(data), name)
+        except (ValueError, RecursionError):
+            raise PackError([Problem(name, 1, 1, "this is no flattened pack", "load the folder of the pack instead")]) from None
+        pack = read_pack(reader, node, [], [])
     if reader.problems:
         raise PackError(reader.problems)
     return pack
