@@ -37,6 +37,7 @@ conform: $(BIN)/qc-installed   ## the conformance suite, and thousands of random
 
 bench: $(BIN)/qc-installed   ## the measurements of docs/benchmarks.md
 	$(BIN)/python bench/samples.py
+	$(BIN)/python bench/transcribe.py --quick
 	$(BIN)/python bench/scan.py --quick
 	$(BIN)/python bench/report.py --quick
 
