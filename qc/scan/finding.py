@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -93,11 +94,20 @@ class Finder:
                 found = Found(turn[chosen][kept], (place - at)[chosen][kept], (end - at)[chosen][kept])
                 result.update((term, found) for term in owners)
 
-        def holding(texts: Iterable[str]) -> _Array:
-            """Turns that hold one of these."""
-            numbers = [self._number[text] for text in texts]
-            pieces = [turn[bounds[i] : bounds[i + 1]] for i in numbers]
-            return np.unique(np.concatenate(pieces)) if pieces else np.zeros(0, np.int64)
+        known: dict[tuple[Any, ...], _Some] = {}
+
+        def holding(sets: tuple[Any, ...]) -> _Some:
+            """Turns that hold one text of each set."""
+            if sets not in known:
+                marks = np.ones(len(folded.first) - 1, bool)
+                for texts in sets:
+                    here = np.zeros(len(marks), bool)
+                    for text in texts:
+                        i = self._number[text]
+                        here[turn[bounds[i] : bounds[i + 1]]] = True
+                    marks &= here
+                known[sets] = _Some(folded, np.flatnonzero(marks))
+            return known[sets]
 
         for pattern in self._patterns:
             _put(result, pattern.term, pattern.find(folded, holding))
@@ -110,7 +120,7 @@ class Finder:
     def _nearly(self, folded: Folded, holding: Any) -> list[tuple[Term, Found]]:
         listed: dict[Term, list[tuple[int, int, int]]] = {}
         if self._fuzzy.pieces:
-            some = _Some(folded, holding(self._fuzzy.pieces))
+            some = holding((tuple(self._fuzzy.pieces),))
             text = some.text
             for term, start, end in self._fuzzy.find(text, whole_in):
                 listed.setdefault(term, []).append(some.place(start, end))
@@ -174,9 +184,19 @@ class _Some:
         codes[ranges(self.first, sizes)] = folded.codes[ranges(starts, sizes)]
         self.codes = codes
 
-    @property
+    @cached_property
     def text(self) -> str:
         return text_of(self.codes)
+
+    @cached_property
+    def data(self) -> bytes:
+        """The text in UTF-8."""
+        return self.text.encode("utf-8", "surrogatepass")
+
+    @cached_property
+    def chars(self) -> _Array:
+        """For each byte of `data` (and its end) the character it begins."""
+        return np.concatenate(([0], np.cumsum((np.frombuffer(self.data, np.uint8) & 0xC0) != 0x80)))
 
     def place(self, start: int, end: int) -> tuple[int, int, int]:
         """Turn of the batch, and where in it."""
@@ -197,27 +217,20 @@ class _Pattern:
         self.atoms = atoms(simplify(text))
 
     def find(self, folded: Folded, holding: Any) -> Found:
-        turns = None
-        for texts in self.atoms:
-            here = holding(texts)
-            turns = here if turns is None else np.intersect1d(turns, here, assume_unique=True)
-            if not len(turns):
-                return NOTHING
-        if turns is None:
-            turns = np.arange(len(folded.first) - 1)
-        some = _Some(folded, turns)
-        data = some.text.encode("utf-8", "surrogatepass")
+        some = holding(self.atoms)
+        if not len(some.turns):
+            return NOTHING
+        data = some.data
         listed = [m.span() for m in self._compiled.finditer(data)]
         if not listed:
             return NOTHING
         spans = np.array(listed, np.int64)
         spans = spans[spans[:, 1] > spans[:, 0]]
-        chars = np.concatenate(([0], np.cumsum((np.frombuffer(data, np.uint8) & 0xC0) != 0x80)))
-        start, end = chars[spans[:, 0]], chars[spans[:, 1]]
+        start, end = some.chars[spans[:, 0]], some.chars[spans[:, 1]]
         if self._check is not None:
             start, end = self._parts(some.text, start.tolist(), end.tolist())
         at = np.searchsorted(some.first, start, side="right") - 1
-        turn, low = turns[at], some.first[at]
+        turn, low = some.turns[at], some.first[at]
         found = Found(turn, start - low, end - low)
         if not self._whole:
             return found

@@ -13,7 +13,7 @@ from qc.errors import PackError
 from qc.packs import Pack
 from qc.packs.conditions import Term
 from qc.scan.evaluate import PackScanner
-from qc.scan.finding import NOTHING, Finder
+from qc.scan.finding import NOTHING, Finder, whole_in
 from qc.scan.folding import normal_forms
 from qc.scan.nearly import NearlyMatcher, SentenceMatcher
 from qc.scan.view import view
@@ -88,7 +88,9 @@ def test_sounds_are_found_wherever_they_are(turns: list[str], word: str, loose: 
         keys = [{heard_as(s, pairs) for s in readings(c)} for c in (a, b)]
         return a == b or bool(keys[0] & keys[1])
 
-    every = [i for i in range(len(buffer) - len(word) + 1) if all(alike(a, b) for a, b in zip(word, buffer[i:], strict=False))]
+    size = len(word)
+    every = [i for i in range(len(buffer) - size + 1) if all(alike(a, b) for a, b in zip(word, buffer[i:], strict=False))]
+    every = [i for i in every if whole_in(buffer, i, i + size)]
     term = Term("sound", word, pairs)
     found = Finder([term]).find(normal_forms([buffer])).get(term, NOTHING)
     assert found.start.tolist() == every
