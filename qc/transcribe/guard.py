@@ -40,6 +40,7 @@ _HAN_PER_SECOND = 12.0
 _LETTERS_PER_SECOND = 40.0
 _GRACE_S = 1.0
 _LOOP_CHARS = 12
+_HARDLY, _HARDLY_SHORT, _SHORT_MS = 0.1, 0.3, 300
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ def squeezed(text: str) -> str:
 
 def _is_pseudo(core: str, utterance: Utterance, options: GuardOptions) -> bool:
     if core in _NEVER_SAID:
+        return True
+    # Noises pass the detector's low threshold now and then, with hardly a frame that is surely speech.
+    if core and utterance.speech_share < (_HARDLY_SHORT if utterance.speech_ms < _SHORT_MS else _HARDLY):
         return True
     if len(core) <= _CREDIT_CHARS and (core.startswith(_CREDIT_START) or any(mark in core for mark in _CREDIT_ANYWHERE)):
         return True

@@ -47,7 +47,7 @@ WARNINGS: dict[str, str] = {
 WHY_NOT_HEARD: dict[str, str] = {
     "no_text": "Speech was found, the recogniser gave no text.",
     "truncated": "The header promises more recording than there is.",
-    "pseudo_speech": "A phrase recognisers invent where nobody speaks (subtitle credits and the like).",
+    "pseudo_speech": "A phrase recognisers invent where nobody speaks (subtitle credits and the like), or text where hardly anything is speech.",
     "loop": "The same words over and over.",
     "too_long_text": "More text than anyone can say in that time.",
     "low_confidence": "The mean log-probability is below the floor.",

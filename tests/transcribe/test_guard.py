@@ -69,3 +69,12 @@ def test_every_flag_is_explained() -> None:
 def test_a_megabyte_of_text_is_judged() -> None:
     assert "loop" in flags("ab" * 500_000)
     assert "too_long_text" in flags("".join(chr(0x4E00 + k % 5000) for k in range(500_000)))
+
+
+@pytest.mark.parametrize(
+    ("share", "speech_ms", "doubted"),
+    [(0.0, 900, True), (0.06, 512, True), (0.2, 160, True), (0.2, 900, False), (0.5, 160, False)],
+)
+def test_text_where_hardly_a_frame_is_speech_is_doubted(share: float, speech_ms: int, doubted: bool) -> None:
+    heard = guard.Utterance("退款", "zh", speech_ms, share, avg_logprob=-0.2)
+    assert ("pseudo_speech" in guard.flags(heard, guard.GuardOptions())) is doubted
