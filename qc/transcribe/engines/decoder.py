@@ -45,7 +45,7 @@ class Vocabulary:
     blank: tuple[int, ...]
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """One window to decode. `samples`: float32 [n_samples]; `cap`: most tokens; `temperature`, `seed`: for a second chance.
 

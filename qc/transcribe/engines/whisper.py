@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qc.errors import CallError, ModelError
@@ -190,22 +191,29 @@ class WhisperEngine:
                 self._shrink()
 
     def _shrink(self) -> None:
-        """Half the rows, after memory has run out; the windows begin again."""
+        """Half the rows, or fewer, after memory has run out; the windows begin again."""
         import torch
 
-        rows = self.decoder.rows // 2
+        rows = self.decoder.rows
         del self.decoder
-        if self.network.device.type == "cuda":
-            torch.cuda.empty_cache()
-        self.decoder = self._new_decoder(rows)
+        while True:
+            rows = max(1, rows // 2)
+            if self.network.device.type == "cuda":
+                torch.cuda.empty_cache()
+            try:
+                self.decoder = self._new_decoder(rows)
+            except torch.OutOfMemoryError:
+                if rows == 1:
+                    raise
+            else:
+                return
 
     def _give_up(self, mine: Sequence[Job]) -> None:
         """Take one's own unfinished jobs back; those of other threads go on waiting."""
-        own = {id(job) for job in mine}
-        others = [job for job in self.decoder.abandon() if id(job) not in own]
-        kept = [*others, *(job for job in self._waiting if id(job) not in own)]
-        self._waiting.clear()
-        self._waiting.extend(kept)
+        self._waiting.extendleft(reversed(self.decoder.abandon()))
+        for job in mine:
+            with suppress(ValueError):
+                self._waiting.remove(job)
 
     def _answers(self, one: Pack, job: Job, windows: Sequence[Window]) -> list[Heard]:
         """What was heard in each window of a pack."""
