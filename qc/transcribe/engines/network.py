@@ -383,8 +383,3 @@ def flops_of_a_window(dims: Mapping[str, int]) -> tuple[int, int]:
     step = dims["n_text_layer"] * layer + 2 * dims["n_vocab"] * e
     cross = dims["n_text_layer"] * 2 * ctx * 2 * d * e
     return conv + dims["n_audio_layer"] * block + cross, step
-
-
-def figures(network: Network) -> dict[str, Any]:
-    """What a network is, for benchmarks: dtype, device, parameters' bytes."""
-    return {"dtype": str(network.dtype).removeprefix("torch."), "device": str(network.device)}
