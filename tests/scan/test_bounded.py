@@ -17,8 +17,8 @@ from qc.scan.folding import normal_forms
 from qc.scan.matching import Matcher
 from qc.scan.stage import _Job, _Worker
 from qc.store import Store
-from tests.scan.test_many_calls import PACK, alone
 from tests.scan.test_hostile import HEAD, REST
+from tests.scan.test_many_calls import PACK, alone
 
 MB = 1 << 20
 
