@@ -170,7 +170,11 @@ FINDINGS = Table(
         _REASON,
         _MESSAGE,
         Field("tool_version", "string", "Version of qc that wrote the row."),
-        Field("transcript_sha256", "string", "Digest of what scanning reads of the transcript: turns, detected speech, warnings, duration."),
+        Field(
+            "transcript_sha256",
+            "string",
+            "Digest of what scanning reads of the transcript: turns, detected speech, warnings, duration.",
+        ),
         Field("rules", "int32", "Rules evaluated; every one that `verdicts` does not list is a miss."),
         Field("hits", "int32", "Rules that hit."),
         Field("undecided", "int32", "Rules that could not be decided."),

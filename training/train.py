@@ -262,11 +262,11 @@ class Batches:
             limit = rng.choice((400, 500, 600, 700, 900)) if rng.random() < 0.94 else 3000
             count = 1 if rng.random() < 0.4 else 5
         else:  # as the transcriber feeds it: one utterance, a few, and windows packed full
-            limit = rng.choice((500, 700, 900, 1500, 3000, 3000))
+            limit = 3000 if rng.random() < self.full else rng.choice((500, 700, 900, 1500))
             count = 1 if rng.random() < 0.2 else 16
         return limit, count, max(3, self.budget // limit)
 
-    packed_from, begun = 0.6, False
+    packed_from, full, begun = 0.6, 0.33, False
     budget = 12_000
 
     def prompt(self, window: Window) -> list[int]:
@@ -740,7 +740,7 @@ class Producers:
 
 def draws(a: argparse.Namespace, cache: Cache, vocabulary: Vocabulary, seed: int, clock) -> Batches:
     batches = Batches(Windows(cache, vocabulary, seed), clock)
-    batches.budget, batches.packed_from, batches.begun = a.frames, a.packed_from, bool(a.init)
+    batches.budget, batches.packed_from, batches.full, batches.begun = a.frames, a.packed_from, a.full, bool(a.init)
     return batches
 
 
@@ -970,6 +970,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--ctc", type=float, default=1.0)
     parser.add_argument("--decoder-lr", type=float, default=1.0, help="how much faster the decoder's matrices learn")
     parser.add_argument("--packed-from", type=float, default=0.6, help="share of the time after which windows are packed full")
+    parser.add_argument("--full", type=float, default=0.33, help="share of batches with full windows from then on")
     parser.add_argument("--guide", type=float, default=1.0, help="weight of the guided attention")
     parser.add_argument("--hold", type=float, default=0.15, help="share of the time before the rate falls")
     parser.add_argument("--average", type=float, default=0.99)

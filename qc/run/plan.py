@@ -214,11 +214,11 @@ def _survey(rows: Sequence[Call], options: PlanOptions, made: Plan, progress: Pr
 def _durations(rows: Sequence[Call], headers: Mapping[int, Header], made: Plan) -> list[int]:
     """The header's duration; else the call list's; else by the size of files of the same kind; else the mean of all."""
     kinds: dict[tuple[str, int, int], list[int]] = {}
-    for head in headers.values():
-        if head.duration_ms:
-            bytes_ms = kinds.setdefault((head.codec, head.rate_hz, head.channels), [0, 0])
-            bytes_ms[0] += head.size_bytes
-            bytes_ms[1] += head.duration_ms
+    for known_head in headers.values():
+        if known_head.duration_ms:
+            bytes_ms = kinds.setdefault((known_head.codec, known_head.rate_hz, known_head.channels), [0, 0])
+            bytes_ms[0] += known_head.size_bytes
+            bytes_ms[1] += known_head.duration_ms
     known = [h.duration_ms for h in headers.values() if h.duration_ms]
     mean = round(sum(known) / len(known)) if known else 0
     found = []

@@ -266,7 +266,7 @@ def _cut(samples: np.ndarray, span: Span, starts: Sequence[int], lean: np.ndarra
 
     course = _course(np.clip(lean, -2.0, 2.0))
     changes = [k for k in range(1, len(course)) if course[k] != course[k - 1]]
-    places = []
+    places: list[tuple[int, int]] = []
     for k in changes:
         middle = (starts[k - 1] + starts[k] + _WINDOW_MS) // 2
         at = _quietest(samples, middle - 250, middle + 250)
