@@ -13,8 +13,8 @@ from qc.transcribe import embedded
 
 HELDOUT = Path(__file__).parent / "data" / "heldout"
 PROMPT = "以下是普通话的句子。"
-WINDOWS_HEARD = 16
-CER_LIMIT = 0.28  # a guard against getting worse: these 16 windows were measured at 24.8 %, the whole set at 17.0 % (MODEL_CARD.md); the goal is 0.05
+WINDOWS_HEARD = 64  # every window of one utterance
+CER_LIMIT = 0.055  # the goal is 0.05 and 4.84 % were measured (MODEL_CARD.md); the rest is for other processors' rounding
 
 pytestmark = [
     # openai-whisper leaves its vocabulary file open
@@ -70,9 +70,12 @@ def test_whisper_loads_it_and_hears_held_out_calls(model) -> None:
     import whisper
 
     cases = waves(WINDOWS_HEARD)
-    mels = torch.stack([whisper.log_mel_spectrogram(whisper.pad_or_trim(torch.from_numpy(w))) for _, w in cases])
+    assert len(cases) == WINDOWS_HEARD
     options = whisper.DecodingOptions(language="zh", without_timestamps=True, fp16=False, prompt=PROMPT)
-    heard = [r.text for r in whisper.decode(model, mels, options)]
+    heard: list[str] = []
+    for at in range(0, len(cases), 8):
+        some = [whisper.log_mel_spectrogram(whisper.pad_or_trim(torch.from_numpy(w))) for _, w in cases[at : at + 8]]
+        heard += [r.text for r in whisper.decode(model, torch.stack(some), options)]
     wrong = sum(distance(plain(text), plain(h)) for (text, _), h in zip(cases, heard, strict=True))
     rate = wrong / sum(len(plain(text)) for text, _ in cases)
     assert rate <= CER_LIMIT, f"character error rate {rate:.1%}"
