@@ -473,6 +473,7 @@ WARNINGS: dict[str, tuple[str, str]] = {
     "ringback": ("声道 {n} 有回铃音", "ringback on channel {n}"),
     "dtmf": ("声道 {n} 有按键音", "dialled digits on channel {n}"),
     "voices": ("按声音分出双方，把握 {n}%", "sides told apart by voice, {n} % sure"),
+    "rough_times": ("单字时间不精确", "times of single characters are rough"),
     "hold_music": ("声道 {n} 有等待音乐", "hold music on channel {n}"),
     "no_speech": ("没有听到语音", "no speech found"),
     "channels_changed": ("声道数中途改变", "number of channels changes"),
