@@ -49,6 +49,7 @@ class Store:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self._made = False
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -195,7 +196,10 @@ class Store:
         final = folder / f"part-{stem}{_SUFFIX}"
         beside = folder / f".{final.name}.tmp"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not self._made:  # once: a store that vanishes later is not made anew somewhere else
+                self.path.mkdir(parents=True, exist_ok=True)
+                self._made = True
+            folder.mkdir(exist_ok=True)
             with open(beside, "wb") as out:
                 pq.write_table(data, out, compression="zstd", row_group_size=16_384)
                 out.flush()
@@ -203,6 +207,13 @@ class Store:
             os.replace(beside, final)
         except (OSError, pa.ArrowException) as error:
             _discard(beside)
+            if isinstance(error, FileNotFoundError) and not self.path.exists():
+                raise StoreError(
+                    "the store's folder is gone",
+                    where=str(self.path),
+                    hint="mount its disk again, then run the same command again; what is finished is kept there",
+                    code="gone",
+                ) from error
             raise StoreError(
                 f"cannot write to the store: {getattr(error, 'strerror', None) or error}",
                 where=str(folder),
