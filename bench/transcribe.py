@@ -153,7 +153,7 @@ class Ours:
                 for turn in row["turns"] or ():
                     key = (name, turn["channel"])
                     texts[key] = texts.get(key, "") + turn["text"]
-        return Run(seconds, texts, {"cores_idle": idle})
+        return Run(seconds, texts=texts, more={"cores_idle": idle})
 
     def alone(self) -> dict[str, float]:
         """Where the time goes: each stage by itself, one after the other, over all calls."""
@@ -232,7 +232,7 @@ class OpenAI:
                 result = self.model.transcribe(np.ascontiguousarray(samples[channel]), **options)
                 said += sum(len(s["tokens"]) for s in result["segments"])
                 texts[path.name, channel] = result["text"]
-        return Run(time.perf_counter() - began, texts, {"tokens": said})
+        return Run(time.perf_counter() - began, texts=texts, more={"tokens": said})
 
 
 class FasterWhisper:
@@ -294,7 +294,7 @@ class FasterWhisper:
     def round(self) -> Run:
         began = time.perf_counter()
         texts, said = self._hear()
-        return Run(time.perf_counter() - began, texts, {"tokens": said})
+        return Run(time.perf_counter() - began, texts=texts, more={"tokens": said})
 
 
 class Transformers:
@@ -347,7 +347,7 @@ class Transformers:
                 )
         if device.type == "cuda":
             torch.cuda.synchronize()
-        return Run(time.perf_counter() - began, {}, {"windows": len(waiting)})
+        return Run(time.perf_counter() - began, texts={}, more={"windows": len(waiting)})
 
 
 def cer(texts: dict[tuple[str, int], str], calls: list[Path]) -> float:
