@@ -294,9 +294,19 @@ def command(folder: Path, store: Path, model: Path) -> list[str]:
     ]
 
 
+def _hear_ctrl_c() -> None:
+    """Tests that run in the background of a shell would hand down that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(folder: Path, store: Path, model: Path, parts: int) -> subprocess.Popen[bytes]:
     """A run in a process of its own that has written at least `parts` parts."""
-    process = subprocess.Popen(command(folder, store, model), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command(folder, store, model),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=None if os.name == "nt" else _hear_ctrl_c,
+    )
     for _ in range(12_000):
         if len(Store(store).parts("transcripts")) >= parts or process.poll() is not None:
             break
