@@ -333,6 +333,7 @@ def _render(template: str, pages: Pages, lang: str, *, here: str, depth: int = 1
             other={"t": Words(others[0]), "href": "../" * depth + f"{others[0]}/{here}"} if others else None,
             dimension=lambda d: titles.get(d, d),
             paged=pages.paged,
+            root="../" * depth,
             **{"linked": True, **values},
             css=style.markup,
             js=code.markup,
