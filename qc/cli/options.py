@@ -128,7 +128,7 @@ def packing(text: str) -> str:
 
 
 def prompt(path: Path | None) -> str:
-    """The words of a prompt file, lines and spaces made one space. Raises UsageError for a file that cannot be read or is no text."""
+    """The words of a prompt file, a line a line, spaces made one. Raises UsageError for a file that cannot be read or is no text."""
     if path is None:
         return ""
     try:
@@ -138,7 +138,8 @@ def prompt(path: Path | None) -> str:
             raise UsageError(
                 "the file is too long for words to expect", where=str(path), hint="a few hundred words", code="prompt"
             )
-        return " ".join(raw.decode("utf-8-sig").replace("\0", " ").split())
+        lines = raw.decode("utf-8-sig").replace("\0", " ").splitlines()
+        return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
     except OSError as error:
         raise UsageError(f"cannot read the words to expect: {error.strerror}", where=str(path), code="prompt") from error
     except UnicodeDecodeError as error:

@@ -58,7 +58,8 @@ def hear_call(call: Mapping[str, Any], ready: Ready, engine: Engine, options: Tr
 
     heard = hear(ready.windows)
     if options.second_chance and not getattr(engine, "knows_calls", False):
-        ready, heard = second_chance(ready, heard, lambda c, h: _judged(c, h, options), hear, options)
+        draws = not getattr(engine, "greedy", False)
+        ready, heard = second_chance(ready, heard, lambda c, h: _judged(c, h, options), hear, options, draws)
     return finish(call, ready, heard, engine, options)
 
 
@@ -179,9 +180,8 @@ def _judged(cut: Cut, heard: Heard, options: TranscribeOptions) -> tuple[str, tu
     if not any(c.isalnum() for c in text):
         return "", ()
     span = cut.span
-    utterance = guard.Utterance(
-        text, options.language, span.end_ms - span.start_ms, cut.share, heard.avg_logprob, heard.no_speech_prob, heard.capped
-    )
+    figures = (heard.avg_logprob, heard.no_speech_prob, heard.capped)
+    utterance = guard.Utterance(text, options.language, span.end_ms - span.start_ms, cut.share, *figures, options.prompt)
     return text, tuple(guard.flags(utterance, options.guard))
 
 

@@ -6,8 +6,11 @@ that recognisers trained on subtitles are known to produce; a phrase also said i
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 PROMPTS: dict[str, str] = {"zh": "以下是普通话的句子。"}
 """What the recogniser is told before every window, by language: keeps script and punctuation steady."""
@@ -41,6 +44,10 @@ _LETTERS_PER_SECOND = 40.0
 _GRACE_S = 1.0
 _LOOP_CHARS = 12
 _HARDLY, _HARDLY_SHORT, _SHORT_MS = 0.1, 0.3, 300
+_ECHO_WORDS = 3  # so many of the user's words one after the other, as listed, are an echo when there is hardly anything else
+_ECHO_SHARE = 0.8
+# Between listed words: lines and commas, and spaces but those inside of a name in Latin letters.
+_BETWEEN_WORDS = re.compile(r"[\n,，、;；|/。]+|(?<=[^\x00-\u024f])[ \t]+|[ \t]+(?=[^\x00-\u024f])")
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class GuardOptions:
 class Utterance:
     """An utterance as the recogniser gave it. `speech_share`: share of its frames whose speech probability is at least 0.5.
 
-    Probabilities are None where the engine has none; `capped`: the recogniser had to be stopped.
+    Probabilities are None where the engine has none; `capped`: the recogniser had to be stopped; `prompt`: the user's words to
+    expect, which it was told before.
     """
 
     text: str
@@ -67,6 +75,7 @@ class Utterance:
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     capped: bool = False
+    prompt: str = ""
 
 
 def flags(utterance: Utterance, options: GuardOptions) -> list[str]:
@@ -75,8 +84,7 @@ def flags(utterance: Utterance, options: GuardOptions) -> list[str]:
     found = []
     if _is_pseudo(core, utterance, options):
         found.append("pseudo_speech")
-    prompt = squeezed(PROMPTS.get(utterance.language, ""))
-    if prompt and core and (core == prompt or core == prompt * 2 or (len(core) >= 6 and core in prompt)):
+    if core and (_is_prompt(core, utterance.language) or _is_echo(core, utterance, options)):
         found.append("prompt_echo")
     if loops(core):
         found.append("loop")
@@ -104,11 +112,53 @@ def _is_pseudo(core: str, utterance: Utterance, options: GuardOptions) -> bool:
         return True
     if len(core) <= _CREDIT_CHARS and (core.startswith(_CREDIT_START) or any(mark in core for mark in _CREDIT_ANYWHERE)):
         return True
-    if core not in _ALSO_SAID:
-        return False
+    return core in _ALSO_SAID and _is_doubtful(utterance, options)
+
+
+def _is_doubtful(utterance: Utterance, options: GuardOptions) -> bool:
+    """Whether little of it is surely speech, and the recogniser is unsure, or hardly any of it is."""
     unsure = utterance.avg_logprob is not None and utterance.avg_logprob < options.doubt_logprob
     silent = utterance.no_speech_prob is not None and utterance.no_speech_prob > options.high_no_speech
     return utterance.speech_share < options.low_share and (unsure or silent or utterance.speech_share < options.low_share / 2)
+
+
+def _is_prompt(core: str, language: str) -> bool:
+    """Whether a text holds what the recogniser is told before every window, or is a good part of it: nobody says that in a call."""
+    prompt = squeezed(PROMPTS.get(language, ""))
+    return bool(prompt) and (prompt in core or (len(core) >= 6 and core in prompt))
+
+
+def _is_echo(core: str, utterance: Utterance, options: GuardOptions) -> bool:
+    """Whether the user's own words came back: several as they are listed and hardly anything else, or any of them where it is
+    doubtful that somebody spoke. One or two that were clearly said are what they were listed for.
+    """
+    words = _words(utterance.prompt)
+    if not words:
+        return False
+    count, length = _run_of(words, core)
+    if length < _ECHO_SHARE * len(core):
+        return False
+    return count >= _ECHO_WORDS or (count > 0 and _is_doubtful(utterance, options))
+
+
+@lru_cache(maxsize=8)
+def _words(prompt: str) -> tuple[str, ...]:
+    return tuple(word for word in map(squeezed, _BETWEEN_WORDS.split(prompt)) if word)
+
+
+def _run_of(words: Sequence[str], core: str) -> tuple[int, int]:
+    """(how many, their characters) of the most listed words that stand in a text one after the other, in the list's order."""
+    best = (0, 0)
+    text = core[:600]
+    for first, word in enumerate(words):
+        at = text.find(word)
+        while at >= 0:
+            end, last = at, first
+            while last < len(words) and text.startswith(words[last], end):
+                end, last = end + len(words[last]), last + 1
+            best = max(best, (last - first, end - at))
+            at = text.find(word, end)
+    return best
 
 
 def loops(core: str) -> bool:

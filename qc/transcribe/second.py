@@ -1,14 +1,16 @@
-"""A second chance for what the guard flags: the same speech, cut otherwise, heard once more.
+"""A second chance for what the guard flags: the same speech, cut otherwise, heard once more; then with words drawn, not the likeliest.
 
 A recogniser that loops, drifts or runs on does so for the window as a whole; cut in two at its quietest place, or with
-less around it, the same speech mostly comes out well. What the second hearing gives is taken only where it is clearly
-better: unflagged, surely speech, and surer than a first hearing needs to be. All else stays as it was, flag and all.
+less around it, the same speech mostly comes out well. What that does not mend is heard at a higher temperature, which
+leads out of a loop. Surely speech that came out without a word is heard again too: packed windows lose an utterance now
+and then. What another hearing gives is taken only where it is clearly better: unflagged, surely speech, and surer than a
+first hearing needs to be. All else stays as it was, flag and all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qc.transcribe.engines import RATE_HZ, Heard, Window
@@ -23,37 +25,72 @@ _SPLIT_MS = 1_600
 _TIGHT_MS = 60
 _FRAME = 512
 _LEAST = 4
+_TEMPERATURE = 0.4
+_SILENT_WORTH_MS = 400
+_SILENT_SHARE = 0.8
 
 Judge = Callable[[Cut, Heard], tuple[str, tuple[str, ...]]]
 """A cut and what was heard in it, to the text and its flags."""
+Hear = Callable[[Sequence[Window]], list[Heard]]
+
+
+@dataclass(frozen=True)
+class _One:
+    """A cut, its window and what was heard in it."""
+
+    cut: Cut
+    window: Window
+    heard: Heard
 
 
 def second_chance(
-    ready: Ready,
-    heard: Sequence[Heard],
-    judge: Judge,
-    hear: Callable[[Sequence[Window]], list[Heard]],
-    options: TranscribeOptions,
+    ready: Ready, heard: Sequence[Heard], judge: Judge, hear: Hear, options: TranscribeOptions, draws: bool = True
 ) -> tuple[Ready, list[Heard]]:
     """The call with its flagged windows heard again where that helps; a window may become two. At most a quarter of a call's
     windows, and four in any case, get the chance, so that a hopeless recording does not cost double.
+
+    `draws`: whether the engine minds a window's temperature; else another cut is all there is.
     """
-    flagged = [i for i, (c, h) in enumerate(zip(ready.cuts, heard, strict=True)) if _WORTH & set(judge(c, h)[1])]
-    sure = [i for i in flagged if ready.cuts[i].share >= options.guard.low_share]
-    chosen = sure[: max(_LEAST, len(heard) // 4)]
+    whole = [_One(c, w, h) for c, w, h in zip(ready.cuts, ready.windows, heard, strict=True)]
+    chosen = [i for i, one in enumerate(whole) if _is_worth_it(one, judge, options)][: max(_LEAST, len(whole) // 4)]
     if not chosen:
         return ready, list(heard)
-    tries = {i: _otherwise(ready.cuts[i], ready.windows[i]) for i in chosen}
+    found: list[list[_One]] = [[one] for one in whole]
+    left = _again({i: _otherwise(whole[i].cut, whole[i].window) for i in chosen}, found, judge, hear, options)
+    if left and draws:
+        hot = {i: [(whole[i].cut, replace(whole[i].window, alone=True, temperature=_TEMPERATURE))] for i in left}
+        _again(hot, found, judge, hear, options)
+    pieces = sorted((one for group in found for one in group), key=lambda o: (o.cut.span.start_ms, o.cut.span.channel))
+    changed = replace(ready, cuts=tuple(p.cut for p in pieces), windows=tuple(p.window for p in pieces))
+    return changed, [p.heard for p in pieces]
+
+
+def _is_worth_it(one: _One, judge: Judge, options: TranscribeOptions) -> bool:
+    """Whether it is surely speech, and what was heard in it is flagged or nothing at all."""
+    text, flags = judge(one.cut, one.heard)
+    if not text:
+        length = one.cut.span.end_ms - one.cut.span.start_ms
+        return length >= _SILENT_WORTH_MS and one.cut.share >= _SILENT_SHARE
+    return bool(_WORTH & set(flags)) and one.cut.share >= options.guard.low_share
+
+
+def _again(
+    tries: dict[int, list[tuple[Cut, Window]]], found: list[list[_One]], judge: Judge, hear: Hear, options: TranscribeOptions
+) -> list[int]:
+    """Hear what is tried for each place, and put it there where it is better; the places where it is not."""
     answers = iter(hear([window for pieces in tries.values() for _, window in pieces]))
-    found: list[tuple[Cut, Window, Heard]] = []
-    for index, (cut, window, first) in enumerate(zip(ready.cuts, ready.windows, heard, strict=True)):
-        pieces = [(c, w, next(answers)) for c, w in tries.get(index, ())]
-        better = [judge(c, h) for c, _, h in pieces]
-        clean = [bool(text) and not flags and _surer(h, options) for (text, flags), (_, _, h) in zip(better, pieces, strict=True)]
-        found += pieces if any(clean) and not _worse(better, clean) else [(cut, window, first)]
-    found.sort(key=lambda one: (one[0].span.start_ms, one[0].span.channel))
-    changed = replace(ready, cuts=tuple(c for c, _, _ in found), windows=tuple(w for _, w, _ in found))
-    return changed, [h for _, _, h in found]
+    left = []
+    for place, pieces in tries.items():
+        group = [_One(c, w, next(answers)) for c, w in pieces]
+        judged = [judge(one.cut, one.heard) for one in group]
+        clean = [
+            bool(text) and not flags and _surer(one.heard, options) for (text, flags), one in zip(judged, group, strict=True)
+        ]
+        if any(clean) and not _worse(judged, clean):
+            found[place] = group
+        else:
+            left.append(place)
+    return left
 
 
 def _surer(heard: Heard, options: TranscribeOptions) -> bool:

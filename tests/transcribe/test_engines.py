@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,8 @@ def test_every_engine_keeps_the_contract(name: str, tmp_path: Path) -> None:
     assert len(heard) == 5
     assert heard == engine.hear(CALL, windows())
     assert engine.hear(CALL, []) == []
+    hot = [replace(windows()[0], alone=True, temperature=0.6)]
+    assert engine.hear(CALL, hot) == engine.hear(CALL, hot)
     assert all(isinstance(h.text, str) for h in heard)
     for window, one in zip(windows(), heard, strict=True):
         assert one.char_ms is None or len(one.char_ms) == len(one.text)

@@ -78,3 +78,39 @@ def test_a_megabyte_of_text_is_judged() -> None:
 def test_text_where_hardly_a_frame_is_speech_is_doubted(share: float, speech_ms: int, doubted: bool) -> None:
     heard = guard.Utterance("退款", "zh", speech_ms, share, avg_logprob=-0.2)
     assert ("pseudo_speech" in guard.flags(heard, guard.GuardOptions())) is doubted
+
+
+WORDS = "极速退款 小蜜蜂\n京东白条，iPhone 15 Pro Max\nNew York City Hall"
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "echoed"),
+    [
+        ("极速退款，小蜜蜂，京东白条。", {}, True),
+        ("小蜜蜂 京东白条 iPhone 15 Pro Max", {}, True),
+        ("极速退款 小蜜蜂 京东白条 iPhone 15 Pro Max New York City Hall 以下是普通话的句子。", {}, True),
+        ("嗯，极速退款小蜜蜂京东白条", {}, True),
+        ("我要退货，以下是普通话的句子。", {}, True),
+        ("极速退款", {}, False),
+        ("极速退款。", {"avg_logprob": -0.95}, False),
+        ("极速退款小蜜蜂", {}, False),
+        ("iPhone 15 Pro Max", {}, False),
+        ("New York City Hall.", {}, False),
+        ("京东白条，小蜜蜂，极速退款", {}, False),
+        ("极速退款和小蜜蜂还有京东白条我都用过，怎么样", {}, False),
+        ("小蜜蜂", {"speech_share": 0.2}, True),
+        ("小蜜蜂", {"speech_share": 0.4, "no_speech_prob": 0.8}, True),
+        ("小蜜蜂坏了", {"speech_share": 0.2}, False),
+    ],
+)
+def test_the_users_own_words_are_an_echo_only_when_nobody_can_have_said_them_so(
+    text: str, changes: dict[str, object], echoed: bool
+) -> None:
+    assert ("prompt_echo" in flags(text, prompt=WORDS, **changes)) is echoed
+    if "以下" not in text:
+        assert "prompt_echo" not in flags(text, **changes)
+
+
+def test_a_long_text_is_searched_for_many_words_in_linear_time() -> None:
+    words = " ".join("你好" * n for n in range(1, 60))
+    assert "prompt_echo" not in flags("你好" * 200_000, prompt=words)

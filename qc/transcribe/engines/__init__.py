@@ -94,7 +94,7 @@ class Engine(Protocol):
     The same windows in the same order give the same answers, whatever was heard before. `longest_ms`: the longest
     window it takes. `model_sha256`: digest of what it is loaded from. `at_once`: how many calls it likes to hear at once, each
     from a thread of its own. `knows_calls`: its `spans` gives places, and its calls are prepared where it is. `rough_times`:
-    its times of characters come from attention heads that nobody chose for it.
+    its times of characters come from attention heads that nobody chose for it. One with `greedy` set minds no temperature.
     """
 
     name: str

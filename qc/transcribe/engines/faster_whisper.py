@@ -68,6 +68,7 @@ class FasterWhisper:
     at_once = 1
     knows_calls = False
     rough_times = False
+    greedy = True  # CTranslate2 draws other words each time, so a window's temperature is passed over
 
     def __init__(self, name: str, sha256: str, model: Any, request: EngineRequest) -> None:
         self.model, self.model_sha256 = name, sha256

@@ -45,7 +45,7 @@ class Tokens:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # whisper leaves its vocabulary file to the garbage collector
             self.tokenizer: Any = get_tokenizer(multilingual, num_languages=languages, language=language, task="transcribe")
-        self.prompt = " ".join(p for p in (prompt.strip(), PROMPTS.get(language, "")) if p)
+        self.prompt = " ".join(p for p in (" ".join(prompt.split()), PROMPTS.get(language, "")) if p)
         self.vocabulary = self._vocabulary(n_text_ctx, prompt)
         self._bytes: dict[int, bytes] = {}
 
