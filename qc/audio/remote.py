@@ -7,9 +7,12 @@ recording is copied into a temporary file, bounded in size, and gone again when 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
+import socket
+import ssl
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +27,13 @@ from qc.progress import beat
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.\-]{1,20}://", re.ASCII)
 _BLOCK = 1 << 20
 _MOST_BYTES = 8 << 30
+_DEEPEST = 10
+# Of packages that are imported by fsspec alone: aiohttp, botocore, requests and urllib3, ossfs.
+_NETWORK_ERRORS = frozenset(
+    "ClientConnectorError ClientOSError ClientPayloadError ServerDisconnectedError ServerTimeoutError EndpointConnectionError"
+    " ConnectTimeoutError ReadTimeoutError ConnectionClosedError RequestError ConnectionError".split()
+)
+_NETWORK_NUMBERS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ENETDOWN, errno.EPIPE})
 
 
 @dataclass(frozen=True)
@@ -59,12 +69,11 @@ def find_remote(root: str) -> list[RemoteFile]:
         if not fs.isdir(path):
             return [_described(fs, root, PurePosixPath(path).name, fs.info(path))]
         listed = fs.find(path, detail=True)
-    except FileNotFoundError:
-        raise UsageError("there is no such file or folder", where=root, code="no_folder") from None
     except Exception as error:  # every file system has errors of its own
-        raise UsageError(
-            f"it cannot be listed: {_said(error)}", where=root, hint="check the address and the key", code="remote"
-        ) from error
+        why = _unfetched(root, error)
+        if why.code == "missing_file":
+            raise UsageError("there is no such file or folder", where=root, code="no_folder") from error
+        raise UsageError(f"it cannot be listed: {why.message}", where=root, hint=why.hint, code="remote") from error
     found = []
     base = fs._strip_protocol(path).rstrip("/")
     for name, info in sorted(listed.items()):
@@ -75,17 +84,22 @@ def find_remote(root: str) -> list[RemoteFile]:
 
 
 def describe_remote(address: str) -> RemoteFile | None:
-    """One recording at an address; None when there is none. Raises MissingExtraError."""
+    """One recording at an address; None when there is none.
+
+    Raises MissingExtraError, and AudioError (`denied`, `network`, `unreadable`) when the server does not say whether there is.
+    """
     fs, path = _open(address)
     try:
         return _described(fs, address, PurePosixPath(path).name, fs.info(path))
-    except Exception:  # every file system has errors of its own
-        return None
+    except Exception as error:  # every file system has errors of its own
+        if _why_not(error) == "missing_file":
+            return None
+        raise _unfetched(address, error) from error
 
 
 @contextlib.contextmanager
 def fetched(address: str) -> Iterator[Path]:
-    """The recording as a local file, for as long as the block lasts. Raises AudioError (`missing_file`, `unreadable`, `too_long`)."""
+    """The recording as a local file, for as long as the block lasts. Raises AudioError (`missing_file`, `denied`, `network`, `unreadable`, `too_long`)."""
     fs, path = _open(address)
     suffix = PurePosixPath(path).suffix
     handle, name = tempfile.mkstemp(prefix="qc-", suffix=suffix if suffix.lower() in AUDIO_SUFFIXES else "")
@@ -120,12 +134,52 @@ def _copy(fs: Any, path: str, out: Any, address: str) -> None:
                 beat()
     except AudioError:
         raise
-    except FileNotFoundError:
-        raise AudioError("there is no such file", where=address, code="missing_file") from None
     except Exception as error:  # every file system has errors of its own
-        raise AudioError(
-            f"it cannot be fetched: {_said(error)}", where=address, hint="check the network, then run again", code="unreadable"
-        ) from error
+        raise _unfetched(address, error) from error
+
+
+def _unfetched(address: str, error: Exception) -> AudioError:
+    """A file system's error as the reason of a call's row."""
+    why, said = _why_not(error), _said(error)
+    if why == "missing_file":
+        return AudioError("there is no such file", where=address, code="missing_file")
+    if why == "denied":
+        hint = "check the key and its rights, then run again"
+        return AudioError(f"the server refuses it: {said}", where=address, hint=hint, code="denied")
+    if why == "network":
+        hint = "check the network, then run again"
+        return AudioError(f"the server cannot be reached, or broke off: {said}", where=address, hint=hint, code="network")
+    hint = "check the address, the key and the network, then run again"
+    return AudioError(f"it cannot be fetched: {said}", where=address, hint=hint, code="unreadable")
+
+
+def _why_not(error: BaseException) -> str:
+    """A reason for what a file system raised. fsspec's web server makes "not found" of every error, so the causes count too."""
+    found = {_word(one) for one in _causes(error)}
+    return next((word for word in ("denied", "network", "missing_file") if word in found), "unreadable")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(_DEEPEST):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _word(error: BaseException) -> str:
+    status = getattr(error, "status", None)
+    if isinstance(error, PermissionError) or status in (401, 403, 407):
+        return "denied"
+    if status in (404, 410):
+        return "missing_file"
+    if isinstance(error, (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError)) or (
+        isinstance(status, int) and status >= 429
+    ):
+        return "network"
+    if type(error).__name__ in _NETWORK_ERRORS or (isinstance(error, OSError) and error.errno in _NETWORK_NUMBERS):
+        return "network"
+    return "missing_file" if isinstance(error, FileNotFoundError) else ""
 
 
 def _open(address: str) -> tuple[Any, str]:

@@ -220,7 +220,7 @@ class _Joiner:
         if one is not None:
             row |= {"file": one.relative, "path": one.address or stored_path(one.path)}
             if one.address:
-                row |= {"size_bytes": one.size_bytes, "sha256": one.version}
+                row |= {"size_bytes": one.size_bytes, "sha256": one.version or None}
             for name, text in self._groups(one).items():
                 if name == "call_id":
                     call_id = call_id or text

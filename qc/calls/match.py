@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from qc.audio.find import Found
 from qc.audio.remote import RemoteFile, describe_remote, is_address, is_under
+from qc.errors import AudioError
 
 
 class Finder:
@@ -60,7 +61,10 @@ class Finder:
             return self.by_path[Path(named)], ""
         if not is_under(named, self.addresses):
             return None, f"the address {named[:200]!r} lies outside the given folders and addresses; it is not opened"
-        remote = describe_remote(named)
+        try:
+            remote = describe_remote(named)
+        except AudioError as error:  # it may be there: fetching it is tried when its turn comes
+            return Found(Path(named), PurePosixPath(named).name, named), f"{error.message}: {named[:200]}"
         return (None, "") if remote is None else (found_at(remote), "")
 
     def _is_file(self, place: Path) -> bool:

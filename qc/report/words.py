@@ -404,6 +404,14 @@ REASONS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
         ("文件读不出来", "The file cannot be read"),
         ("请检查权限和磁盘，然后再运行一次。", "Check permissions and the disk, then run again."),
     ),
+    "denied": (
+        ("服务器拒绝访问录音", "The server refuses the recording"),
+        ("请检查密钥和权限，然后再运行一次。", "Check the key and its rights, then run again."),
+    ),
+    "network": (
+        ("连不上录音所在的服务器", "The recording's server cannot be reached"),
+        ("请检查网络，然后再运行一次。", "Check the network, then run again."),
+    ),
     "no_transcript": (
         ("没有准备好的文字", "No prepared transcript"),
         ("准备好的文字里没有这一通。请补上，再运行一次。", "The prepared transcripts do not have it. Add it and run again."),

@@ -5,6 +5,8 @@ from __future__ import annotations
 REASONS: dict[str, str] = {
     "missing_file": "The call list names a recording that was not found.",
     "unreadable": "The file is there but cannot be opened (permission, disk), or is no regular file.",
+    "denied": "The server it lies on refuses it: the key, or its rights.",
+    "network": "The server it lies on cannot be reached, or broke off.",
     "empty": "The file has no bytes.",
     "not_audio": "The file's name says recording, its content does not.",
     "headerless": "Headerless G.711 or PCM: say codec and rate with --raw.",

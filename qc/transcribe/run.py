@@ -37,6 +37,7 @@ _FEW_ON_CPU = 256
 _FEW_ON_GPU = 8
 _TOLD = 10_000
 _GONE_IN_A_ROW = 50
+_GONE = frozenset({"missing_file", "unreadable", "denied", "network"})
 
 
 @dataclass
@@ -242,13 +243,13 @@ class _Work:
         enough = max(self.options.commit_calls, min(_LARGEST_PART, self.finished // 8))
         if len(self.pending) >= enough or time.monotonic() - self.committed >= self.options.commit_s:
             self._flush()
-        self.gone = self.gone + 1 if failed and call.get("found") and row["reason"] in ("missing_file", "unreadable") else 0
+        self.gone = self.gone + 1 if failed and call.get("found") and row["reason"] in _GONE else 0
         if self.gone >= _GONE_IN_A_ROW:
             self._flush()
             raise StoreError(
                 f"{self.gone} recordings in a row that were there are gone",
                 where=str(call["path"]),
-                hint="mount their disk again, then run the same command again; what is finished is kept",
+                hint="mount their disk, or reach their server, again; then run the same command again; what is finished is kept",
                 code="gone",
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from qc.audio.remote import fetched, find_remote, is_address, is_under
+from qc.audio.remote import describe_remote, fetched, find_remote, is_address, is_under
 from qc.calls import CallOptions, build_calls
 from qc.errors import AudioError, MissingExtraError, QcError, UsageError
 from qc.progress import Silent
@@ -97,6 +98,99 @@ def test_what_is_gone_when_it_is_fetched_is_a_missing_file(bucket: tuple[str, Pa
     assert caught.value.code == "missing_file"
     with pytest.raises(UsageError):
         find_remote("memory://nowhere/at/all")
+
+
+class Answer(OSError):
+    """What a web client raises: an HTTP status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"{status}, message='said so'")
+        self.status = status
+
+
+def wrapped(cause: Exception) -> Exception:
+    """As fsspec's web file system raises it: not found, whatever it was."""
+    error = FileNotFoundError("https://x/a.wav")
+    error.__cause__ = cause
+    return error
+
+
+FAULTS: dict[str, tuple[Exception, str]] = {
+    "gone": (FileNotFoundError("gone"), "missing_file"),
+    "wrapped-404": (wrapped(Answer(404)), "missing_file"),
+    "rights": (PermissionError("AccessDenied"), "denied"),
+    "wrapped-403": (wrapped(Answer(403)), "denied"),
+    "refused": (ConnectionRefusedError(111, "Connection refused"), "network"),
+    "slow": (TimeoutError("timed out"), "network"),
+    "no-such-host": (wrapped(socket.gaierror(-2, "Name or service not known")), "network"),
+    "busy": (wrapped(Answer(503)), "network"),
+    "odd": (ValueError("a fault of its own\nand a long trace"), "unreadable"),
+}
+
+
+class Failing(fsspec.AbstractFileSystem):  # type: ignore[misc]
+    """A server on which every file has the fault that its name says; `late` ones fail when they are read."""
+
+    protocol = "failing"
+    cachable = False
+
+    def _fault(self, path: str) -> Exception:
+        return FAULTS[path.rpartition("/")[2].partition(".")[0]][0]
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        path = self._strip_protocol(path)
+        if path in ("calls", ""):
+            return {"name": path, "type": "directory", "size": 0}
+        if "/late/" in path:
+            return {"name": path, "type": "file", "size": 100}
+        raise self._fault(path)
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        return []
+
+    def _open(self, path: str, *_: Any, **__: Any) -> Any:
+        raise self._fault(path)
+
+
+@pytest.fixture
+def failing() -> None:
+    fsspec.register_implementation("failing", Failing, clobber=True)
+
+
+@pytest.mark.usefixtures("failing")
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_of_a_server_is_its_own_reason(name: str) -> None:
+    _, code = FAULTS[name]
+    if code == "missing_file":
+        assert describe_remote(f"failing://calls/{name}.wav") is None
+    else:
+        with pytest.raises(AudioError) as described:
+            describe_remote(f"failing://calls/{name}.wav")
+        assert described.value.code == code
+        assert described.value.hint
+    with pytest.raises(AudioError) as caught, fetched(f"failing://calls/late/{name}.wav"):
+        pass
+    assert caught.value.code == code
+    assert "\n" not in caught.value.message
+    with pytest.raises(UsageError) as listed:
+        find_remote(f"failing://calls/{name}.wav")
+    assert listed.value.code == ("no_folder" if code == "missing_file" else "remote")
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_listed_address_that_does_not_answer_is_a_problem_and_a_row_with_its_reason(tmp_path: Path) -> None:
+    listed = tmp_path / "calls.csv"
+    lines = [f"k{n},failing://calls/{name}.wav" for n, name in enumerate(FAULTS)]
+    listed.write_text("call_id,file\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    model = tmp_path / "p.jsonl"
+    model.write_text("".join(json.dumps({"call_id": f"k{n}", "turns": []}) + "\n" for n in range(9)), encoding="utf-8")
+    summary, rows, problems = run(("failing://calls",), tmp_path / "s", model, listed)
+    codes = [code for _, code in FAULTS.values()]
+    assert [r["found"] for r in rows] == [code != "missing_file" for code in codes]
+    assert [p.line for p in problems] == [n for n, code in enumerate(codes, 2) if code != "missing_file"]
+    assert any("refuses" in p.message for p in problems)
+    assert summary.failed == {code: codes.count(code) for code in sorted(set(codes))}
+    assert [r["reason"] for r in Store(tmp_path / "s").read("transcripts").to_pylist()] == codes
 
 
 def test_an_address_that_needs_another_package_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
