@@ -117,7 +117,10 @@ def list_(
     if lang not in LANGUAGES:
         raise UsageError(f"there is no language {lang!r}", where="--lang", hint="use zh or en")
     packs = _load(paths)
-    if console.result({"packs": [_head(pack) | {"rules": [_rule(r) for r in pack.rules]} for pack in packs]}, as_json):
+    listed = [
+        _head(pack) | {"rules": [_rule(r) for r in pack.rules], "manual": [_manual(m) for m in pack.manual]} for pack in packs
+    ]
+    if console.result({"packs": listed}, as_json):
         return
     for pack in packs:
         titles = {d.id: d.title[lang] for d in pack.dimensions}
@@ -125,6 +128,7 @@ def list_(
             (r.id, r.title[lang], titles[r.dimension], r.severity + (", fatal" if r.fatal else ""), f"{r.points:+g}")
             for r in pack.rules
         ]
+        rows += [(m.id, m.title[lang], titles[m.dimension], "judged by people", f"{m.points:+g}") for m in pack.manual]
         heading = f"{pack.title[lang]} ({pack.id} {pack.version}), {len(pack.rules)} rules"
         console.table(heading, ["rule", "title", "dimension", "severity", "points"], rows, right=(4,))
 
@@ -176,6 +180,11 @@ def _rule(rule: Any) -> dict[str, Any]:
         "cases": len(rule.cases),
         "where": rule.where,
     }
+
+
+def _manual(item: Any) -> dict[str, Any]:
+    plain = {key: getattr(item, key) for key in ("id", "dimension", "points", "on_no", "may_not_apply", "severity", "clause")}
+    return plain | {"title": dict(item.title), "question": dict(item.question)}
 
 
 def _case(pack: Pack, result: CaseResult) -> dict[str, Any]:

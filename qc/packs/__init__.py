@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qc.packs.flatten import flatten, read_stored, unflatten
 from qc.packs.load import load_pack
-from qc.packs.model import SEVERITIES, Case, Dimension, Line, Pack, Rule
+from qc.packs.model import SEVERITIES, Case, Dimension, Line, Manual, Pack, Rule
 from qc.packs.trust import TrustedPack, trust_local, trust_pack, trust_sealed
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Case",
     "Dimension",
     "Line",
+    "Manual",
     "Pack",
     "Rule",
     "TrustedPack",

@@ -17,7 +17,7 @@ from typing import Any
 
 from qc.errors import PackError, Problem
 from qc.packs.book_words import KEYS, ROLES, SEVERITY, WORDS, length
-from qc.packs.model import LANGUAGES, Case, Line, Pack, Rule
+from qc.packs.model import LANGUAGES, Case, Line, Manual, Pack, Rule
 from qc.packs.syntax import CONDITIONS, write_condition
 
 MAX_WORDS = 60
@@ -82,8 +82,21 @@ def _book(pack: Pack, rules: Sequence[Rule], lang: str, signer: str) -> dict[str
         "subtitle": w["subtitle"].format(id=pack.id, version=pack.version, rules=len(rules)),
         "how": [w["base"].format(base=f"{pack.base:g}"), w["proof"].format(floor=f"{pack.coverage_floor * 100:g}")],
         "groups": groups,
+        "manual": [_manual(item, pack, lang) for item in pack.manual],
         "footer": " · ".join(end for end in ends if end),
     }
+
+
+def _manual(item: Manual, pack: Pack, lang: str) -> dict[str, str]:
+    w = WORDS[lang]
+    titles = {d.id: d.title[lang] for d in pack.dimensions}
+    facts = [
+        visible(titles[item.dimension]),
+        w["on_no" if item.on_no else "on_yes"].format(points=f"{item.points:+g}".replace("-", "−")),
+    ]
+    facts += [w["may_not_apply"]] if item.may_not_apply else []
+    facts += [f"{w['clause']} {visible(item.clause)}"] if item.clause else []
+    return {"title": visible(item.title[lang]), "question": visible(item.question[lang]), "facts": " · ".join(facts)}
 
 
 def _rule(rule: Rule, lang: str) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from typing import Any
 from qc.packs.model import Pack
 from qc.packs.syntax import CONDITIONS
 
-_TOLD = ("rules", "dimensions")
+_TOLD = ("rules", "dimensions", "manual")
 MAX_SHOWN = 160
 
 
 @dataclass(frozen=True)
 class Change:
     """One change. `kind`: added, removed (`was` or `now` is the whole thing), changed (`was` to `now`), or words (`added`
-    and `removed` members of a list). `of`: pack, dimension or rule; `id`: which; `field`: a path like `when.says`."""
+    and `removed` members of a list). `of`: pack, dimension, manual (item) or rule; `id`: which; `field`: a path like `when.says`."""
 
     kind: str
     of: str
@@ -61,11 +61,12 @@ _SAID = {
     "en": {
         "comma": ", ", "colon": ": ", "semicolon": "; ", "new": "added", "gone": "removed", "plus": "added ", "minus": "removed ",
         "order": "put in another order", "now": "now ", "no_longer": "no longer ", "more": " and {} more", "points": "{:+g} points",
+        "manual": "manual item",
     },
     "zh": {
         "comma": "，", "colon": "：", "semicolon": "；", "new": "新增", "gone": "删去", "plus": "增加 ", "minus": "去掉 ",
         "order": "换了顺序", "now": "现在是 ", "no_longer": "不再是 ", "more": " 等，另有 {} 个", "points": "{:+g} 分",
-        "pack": "规则包", "dimension": "维度", "rule": "规则",
+        "pack": "规则包", "dimension": "维度", "rule": "规则", "manual": "人工评分项",
     },
 }  # fmt: skip
 
@@ -74,8 +75,8 @@ def diff(old: Pack, new: Pack) -> tuple[Change, ...]:
     """Every change from `old` to `new`: the pack's head, dimensions, then rules in the new order, removed ones last."""
     was, now = json.loads(old.flat), json.loads(new.flat)
     changes = list(_fields("pack", new.id, _without(was), _without(now), ""))
-    for of, key in (("dimension", "dimensions"), ("rule", "rules")):
-        changes.extend(_members(of, was[key], now[key]))
+    for of, key in (("dimension", "dimensions"), ("manual", "manual"), ("rule", "rules")):
+        changes.extend(_members(of, was.get(key, ()), now.get(key, ())))
     return tuple(changes)
 
 
@@ -180,4 +181,6 @@ def _gist(value: Mapping[str, Any], lang: str) -> str:
     """What a rule or dimension that came or went was about."""
     title = value["title"]
     said = f" ({title['zh']} / {title['en']}" if title["zh"] != title["en"] else f" ({title['en']}"
-    return said + (f", {value['severity']}, {_SAID[lang]['points'].format(value['points'])})" if "points" in value else ")")
+    if "points" not in value:
+        return said + ")"
+    return said + f", {value.get('severity', 'medium')}, {_SAID[lang]['points'].format(value['points'])})"

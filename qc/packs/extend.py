@@ -23,7 +23,7 @@ from qc.packs.reader import Reader, suggestion
 
 EXTEND_KEYS: dict[str, str] = {
     "extends": "the pack that this one builds on, and its version: `ecommerce-zh 1.0.0`",
-    "off": "ids of its rules that do not apply here",
+    "off": "ids of its rules (or manual items) that do not apply here",
     "change": "rule id to the keys that are other here",
 }
 CHANGE_KEYS: dict[str, str] = {
@@ -102,7 +102,9 @@ def extend(reader: Reader, head: Node, rules: list[Node], find_base: FindBase) -
             node, old = _changed(node, changes[rule]), replace(old, changes=(*old.changes, (name, keys)))
         origins[rule] = old
         kept.append(node)
-    return Extended(_inherit(plain, below), [*kept, *rules], origins, {**base.off, **{rule: base.origins[rule] for rule in off}})
+    here = Origin(f"{base.pack.id} {base.pack.version}")
+    gone = {name: base.origins.get(name, here) for name in off}
+    return Extended(_inherit(plain, below, off), [*kept, *rules], origins, {**base.off, **gone})
 
 
 def _text(node: Node, key: str) -> str:
@@ -112,8 +114,9 @@ def _text(node: Node, key: str) -> str:
 def _off(reader: Reader, node: Node | None, base: Loaded) -> set[str]:
     off: set[str] = set()
     for item in reader.items(node, "`off`") if node is not None else ():
-        if item.kind != "text" or item.text not in base.pack.by_id:
-            hint = suggestion(item.text, base.pack.by_id)
+        known = {*base.pack.by_id, *(item.id for item in base.pack.manual)}
+        if item.kind != "text" or item.text not in known:
+            hint = suggestion(item.text, known)
             reader.problem(item, f"{base.pack.id} has no rule {item.text[:80]!r} to switch off", hint)
         else:
             off.add(item.text)
@@ -171,20 +174,23 @@ def _more_cases(old: Node, new: Node) -> Node:
     return replace(new, pairs=tuple(verdicts.values()))
 
 
-def _inherit(head: Node, below: dict[str, Node]) -> Node:
-    """The head with what it leaves out taken from the base; dimensions of both, its own where both have one."""
+def _inherit(head: Node, below: dict[str, Node], off: set[str]) -> Node:
+    """The head with what it leaves out taken from the base; dimensions and manual items of both, its own where both have one."""
     own = {key.text: (key, value) for key, value in head.pairs}
     for name in INHERITED:
         if name in below and name not in own:
             own[name] = (Node("text", head.file, head.line, head.column, name), below[name])
-    listed = own["dimensions"][1] if "dimensions" in own else None
-    if listed is None or listed.kind == "list":
+    for name, left_out in (("dimensions", set()), ("manual", off)):
+        listed = own[name][1] if name in own else None
+        if name not in below or (listed is not None and listed.kind != "list"):
+            continue
         mine = listed.items if listed else ()
-        ids = {_text(item, "id") for item in mine}
-        both = tuple(item for item in below["dimensions"].items if _text(item, "id") not in ids) + mine
+        ids = {_text(item, "id") for item in mine} | left_out
+        both = tuple(item for item in below[name].items if _text(item, "id") not in ids) + mine
         place = listed or head
-        own["dimensions"] = (
-            Node("text", place.file, place.line, place.column, "dimensions"),
-            Node("list", place.file, place.line, place.column, items=both),
-        )
+        if both:
+            own[name] = (
+                Node("text", place.file, place.line, place.column, name),
+                Node("list", place.file, place.line, place.column, items=both),
+            )
     return replace(head, pairs=tuple(own.values()))

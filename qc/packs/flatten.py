@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from qc.errors import PackError, StoreError
 from qc.packs.cases import write_cases
 from qc.packs.load import uncollected
-from qc.packs.model import Pack, Rule
+from qc.packs.model import Manual, Pack, Rule
 from qc.packs.nodes import from_data
 from qc.packs.parse import read_pack
 from qc.packs.reader import Reader
@@ -41,6 +41,8 @@ def flatten(pack: Pack) -> bytes:
     }
     with uncollected():
         plain["rules"] = [plain_rule(rule) for rule in pack.rules]
+    if pack.manual:
+        plain["manual"] = [_plain_manual(item) for item in pack.manual]
     if pack.authors:
         plain["authors"] = list(pack.authors)
     if pack.licence:
@@ -49,6 +51,22 @@ def flatten(pack: Pack) -> bytes:
         plain["confidence_floor"] = _number(pack.confidence_floor)
     with uncollected():
         return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _plain_manual(item: Manual) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "id": item.id,
+        "title": dict(item.title),
+        "question": dict(item.question),
+        "dimension": item.dimension,
+        "points": _number(item.points),
+    }
+    plain.update({k: True for k in ("on_no", "may_not_apply") if getattr(item, k)})
+    if item.severity != "medium":
+        plain["severity"] = item.severity
+    if item.clause:
+        plain["clause"] = item.clause
+    return plain
 
 
 def plain_rule(rule: Rule) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from qc.packs.conditions import Condition
@@ -39,6 +39,32 @@ class Dimension:
     id: str
     title: Text
     weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Manual:
+    """A line of the scorecard that only a person can judge. `question` is answered with yes or no; `points` (below zero a
+    deduction, above zero a bonus) count where the answer is yes, or no with `on_no`. `may_not_apply`: the reviewer may say so."""
+
+    id: str
+    title: Text
+    question: Text
+    dimension: str
+    points: float
+    on_no: bool = False
+    may_not_apply: bool = False
+    severity: Severity = "medium"
+    clause: str = ""
+
+    fatal: ClassVar[bool] = False
+    """As rules have it: no person's answer makes a score 0, else every call would be 0 at worst until it is heard."""
+    cap: ClassVar[None] = None
+    cases: ClassVar[tuple[Case, ...]] = ()
+
+    @property
+    def why(self) -> Text:
+        """The question: what a reader is told the points are for."""
+        return self.question
 
 
 @dataclass(frozen=True)
@@ -107,6 +133,8 @@ class Pack:
     """Points that a call starts with."""
     coverage_floor: float = 0.9
     """Share of the detected speech in a rule's window that must have been heard before «was not said» may be decided."""
+    manual: tuple[Manual, ...] = ()
+    """What only people can judge (`qc review`); undecided in every call until one has."""
     confidence_floor: float | None = None
     """Turns whose mean log-probability is lower count as not heard; None: the recogniser's own flags alone."""
 

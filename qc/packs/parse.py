@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qc.packs.cases import read_cases
-from qc.packs.model import LANGUAGE_VERSION, LANGUAGES, SEVERITIES, VISIBILITIES, Dimension, Pack, Rule
+from qc.packs.model import LANGUAGE_VERSION, LANGUAGES, SEVERITIES, VISIBILITIES, Dimension, Manual, Pack, Rule
 from qc.packs.names import read_names
 from qc.packs.nodes import Node
 from qc.packs.reader import Reader
@@ -15,6 +15,7 @@ from qc.packs.syntax import read_condition
 from qc.packs.terms import read_terms
 
 MAX_RULES = 10_000
+MAX_MANUAL = 100
 PACK_KEYS = (
     "id",
     "version",
@@ -27,6 +28,7 @@ PACK_KEYS = (
     "coverage_floor",
     "confidence_floor",
     "dimensions",
+    "manual",
     "lists",
     "define",
     "rules",
@@ -51,6 +53,7 @@ RULE_KEYS = (
     "visibility",
     "define",
 )
+MANUAL_KEYS = ("id", "title", "question", "dimension", "points", "on_no", "may_not_apply", "severity", "clause")
 ID_FORM = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _LIST_NAME = re.compile(r"[\w-]{1,64}")
 _SEMVER = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})(-[0-9A-Za-z.-]{1,40})?")
@@ -155,6 +158,30 @@ def _read_dimensions(reader: Reader, node: Node) -> tuple[Dimension, ...]:
     return tuple(found.values())
 
 
+def _read_manual(reader: Reader, node: Node, dimensions: tuple[Dimension, ...], rules: tuple[Rule, ...]) -> tuple[Manual, ...]:
+    """What only people can judge; ids must differ from each other and from those of the rules."""
+    found: dict[str, Manual] = {}
+    taken = {rule.id for rule in rules}
+    shared = _rule_readers(dimensions)
+    readers: dict[str, Callable[[Reader, Node], Any]] = {
+        **{name: shared[name] for name in ("title", "dimension", "points", "severity", "clause")},
+        "id": lambda r, n: read_id(r, n, "a manual item's `id`"),
+        "question": lambda r, n: r.localized(n, "`question`"),
+        "on_no": lambda r, n: r.flag(n, "`on_no`"),
+        "may_not_apply": lambda r, n: r.flag(n, "`may_not_apply`"),
+    }
+    required = ("id", "title", "question", "dimension", "points")
+    for item in reader.items(node, "`manual`", MAX_MANUAL):
+        fields = reader.fields(item, MANUAL_KEYS, required, "a manual item")
+        values = {name: read(reader, fields[name]) for name, read in readers.items() if name in fields}
+        if any(name not in values for name in required):
+            continue
+        if values["id"] in found or values["id"] in taken:
+            reader.problem(fields["id"], f"there is another rule or manual item {values['id']!r}", "give one of them another id")
+        found[values["id"]] = Manual(**values)
+    return tuple(found.values())
+
+
 def read_pack(reader: Reader, head: Node, rules: list[Node], lists: list[tuple[Node, str, Node]]) -> Pack:
     """A pack from its head (the map of pack.yaml), the rules and the lists found beside it."""
     fields = reader.fields(head, PACK_KEYS, ("id", "version", "language", "title", "dimensions"), "a pack")
@@ -177,6 +204,7 @@ def read_pack(reader: Reader, head: Node, rules: list[Node], lists: list[tuple[N
         title=reader.localized(fields["title"], "`title`") if "title" in fields else dict.fromkeys(LANGUAGES, ""),
         dimensions=dimensions,
         rules=read,
+        manual=_read_manual(reader, fields["manual"], dimensions, read) if "manual" in fields else (),
         languages=_read_languages(reader, fields["languages"]) if "languages" in fields else LANGUAGES,
         language=_read_language(reader, fields["language"]) if "language" in fields else LANGUAGE_VERSION,
         authors=reader.texts(fields["authors"], "`authors`") if "authors" in fields else (),

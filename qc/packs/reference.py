@@ -10,7 +10,7 @@ import textwrap
 from qc.packs.cases import LINE_KEYS
 from qc.packs.model import SEVERITIES
 from qc.packs.mutations import MUTATIONS
-from qc.packs.parse import PACK_KEYS, RULE_KEYS
+from qc.packs.parse import MANUAL_KEYS, PACK_KEYS, RULE_KEYS
 from qc.packs.reasons import WHY
 from qc.packs.syntax import CONDITIONS, Key
 from qc.packs.terms import FORMS
@@ -61,6 +61,28 @@ RULE_DOC: tuple[Key, ...] = (
     ),
 )
 
+MANUAL_DOC: tuple[Key, ...] = (
+    Key("id", "编号，不能和规则或别的评分项相同", "its name for ever, other than every rule's and item's"),
+    Key("title", "标题，`{zh: …, en: …}` 或一句话", "title, `{zh: …, en: …}` or one text for both"),
+    Key("question", "问复核人的话，用「是」或「否」回答", "what the reviewer is asked; the answer is yes or no"),
+    Key("dimension", "维度，pack.yaml 里列出的一个", "one of the dimensions in pack.yaml"),
+    Key("points", "分数：负数扣分，正数加分", "below zero a deduction, above zero a bonus"),
+    Key(
+        "on_no",
+        "true：回答「否」时计分，不写则回答「是」时计分",
+        "true: the points count where the answer is no, not where it is yes",
+        "false",
+    ),
+    Key(
+        "may_not_apply",
+        "true：复核人可以答「不适用」，该项就不计",
+        "true: the reviewer may answer «does not apply», and it counts for nothing",
+        "false",
+    ),
+    Key("severity", "严重程度：" + "、".join(SEVERITIES), "one of " + ", ".join(SEVERITIES), "medium"),
+    Key("clause", "合同条款", "contract clause"),
+)
+
 PACK_DOC: tuple[Key, ...] = (
     Key("id", "规则包的编号", "the pack's name"),
     Key("version", "版本，三个数字：1.0.0", "version, three numbers: 1.0.0"),
@@ -83,6 +105,7 @@ PACK_DOC: tuple[Key, ...] = (
         "无 / none",
     ),
     Key("dimensions", "维度：`{id, title, weight}`", "dimensions: `{id, title, weight}`"),
+    Key("manual", "只有人能判断的评分项，见下", "lines of the scorecard that only a person can judge, see below"),
     Key("lists", "词表，也可以每个放在 lists/名字.yaml", "word lists; or each in lists/NAME.yaml"),
     Key("define", "给条件起名字，所有规则都能用", "names for conditions that all rules may use"),
     Key("rules", "规则，也可以放在同一文件夹的其他 *.yaml 里", "rules; or in other *.yaml files of the folder"),
@@ -168,6 +191,17 @@ dimensions:
   - {id: warmth, title: {zh: 有温度, en: Warmth}}
 """
 
+_MANUAL = """\
+manual:
+  - id: need-met
+    title: {zh: 解决了顾客的问题, en: What the customer came for was solved}
+    question: {zh: 顾客打电话要办的事，办成了吗？, en: Was what the customer called for solved?}
+    dimension: certainty
+    points: -10
+    on_no: true
+    may_not_apply: true
+"""
+
 _INTRO = {
     "zh": """\
 # 规则怎么写
@@ -186,6 +220,18 @@ A pack is a folder: `pack.yaml` (name, version, dimensions), some `*.yaml` files
 cases, `qc scan --rules FOLDER` scans calls.
 
 Read three rules and write the fourth:
+""",
+}
+
+_MANUAL_INTRO = {
+    "zh": """\
+`manual` 列出只有人能判断的评分项。每一项问一句话；`qc review` 把它交给复核人，回答连同姓名和时间存进表 `reviews`。有人答之前，
+它在每一通电话里都是无法判定：最低得分算它扣分（不算加分），最高得分反之。机器从不回答它，扫描也不看它。
+""",
+    "en": """\
+`manual` lists lines of the scorecard that only a person can judge. Each asks one question; `qc review` puts it to a reviewer, and
+the answer goes into the table `reviews` with who and when. Until somebody has answered, it is undecided in every call: the worst
+score counts it against the call, the best for it. No machine answers it, and scanning does not look at it.
 """,
 }
 
@@ -255,6 +301,10 @@ def reference(language: str) -> str:
         "## pack.yaml\n",
         f"```yaml\n{_PACK}```\n",
         _table(PACK_DOC, language),
+        "## 人工评分项\n" if zh else "## Manual items\n",
+        _MANUAL_INTRO[language],
+        f"```yaml\n{_MANUAL}```\n",
+        _table(MANUAL_DOC, language),
         "## 无法判定、不适用的原因\n" if zh else "## Why undecided or not applicable\n",
         "\n".join(f"- `{word}`: {text[language]}" for word, text in WHY.items()) + "\n",
     ]
@@ -311,4 +361,4 @@ def _cases(language: str) -> str:
     return "\n".join([intro, "", *lines, "", damage, "", *kinds, ""])
 
 
-__all__ = ["PACK_DOC", "PACK_KEYS", "RULE_DOC", "RULE_KEYS", "reference"]
+__all__ = ["MANUAL_DOC", "MANUAL_KEYS", "PACK_DOC", "PACK_KEYS", "RULE_DOC", "RULE_KEYS", "reference"]

@@ -14,7 +14,7 @@ from qc.packs.conditions import WHO
 from qc.packs.extend import CHANGE_KEYS, EXTEND_KEYS
 from qc.packs.grammar import Key
 from qc.packs.model import LANGUAGES, SEVERITIES, VISIBILITIES
-from qc.packs.reference import PACK_DOC, RULE_DOC
+from qc.packs.reference import MANUAL_DOC, PACK_DOC, RULE_DOC
 from qc.packs.syntax import CONDITIONS
 from qc.packs.terms import FORMS
 from qc.text.entities import ENTITIES
@@ -132,6 +132,12 @@ _RULE: dict[str, Schema] = {
     "visibility": {"enum": list(VISIBILITIES)},
     "define": _ref("names"),
 }
+_MANUAL: dict[str, Schema] = {
+    **{name: _RULE[name] for name in ("id", "title", "dimension", "points", "severity", "clause")},
+    "question": _ref("localized"),
+    "on_no": {"type": "boolean"},
+    "may_not_apply": {"type": "boolean"},
+}
 _PACK: dict[str, Schema] = {
     "id": _ref("id"),
     "version": {"type": "string", "pattern": r"^\d{1,6}\.\d{1,6}\.\d{1,6}(-[0-9A-Za-z.-]{1,40})?$"},
@@ -144,6 +150,7 @@ _PACK: dict[str, Schema] = {
     "coverage_floor": _number(0, 1),
     "confidence_floor": _number(-20, 0),
     "dimensions": {"type": "array", "minItems": 1, "maxItems": 50, "items": _ref("dimension")},
+    "manual": {"type": "array", "minItems": 1, "maxItems": 100, "items": _ref("manual")},
     "lists": {"type": "object", "additionalProperties": _ref("words")},
     "define": _ref("names"),
     "rules": {"type": "array", "items": _ref("rule")},
@@ -164,6 +171,7 @@ _EXTEND: dict[str, Schema] = {
     },
 }
 _RULE_REQUIRED = ("id", "title", "why", "dimension", "severity", "points", "when", "cases")
+_MANUAL_REQUIRED = ("id", "title", "question", "dimension", "points")
 _PACK_REQUIRED = ("id", "version", "language", "title", "dimensions")
 
 
@@ -220,6 +228,7 @@ def _definitions(language: str) -> dict[str, Schema]:
             "additionalProperties": False,
         },
         "rule": _object(RULE_DOC, _RULE, _RULE_REQUIRED, language),
+        "manual": _object(MANUAL_DOC, _MANUAL, _MANUAL_REQUIRED, language),
         "cases": {
             "type": "object",
             "required": list(VERDICTS[:2]),

@@ -99,7 +99,7 @@ def test_the_same_pack_gives_the_same_bytes(folder: Path) -> None:
 
 def test_there_are_drop_downs_comments_and_chinese_headers(folder: Path, tmp_path: Path) -> None:
     book = openpyxl.load_workbook(there_and_back(folder, tmp_path))
-    assert book.sheetnames == ["说明", "规则", "词表", "用例", "评分表", "规则包"]
+    assert book.sheetnames == ["说明", "规则", "词表", "用例", "评分表", "人工评分项", "规则包"]
     rules = book[RULES]
     assert [c.value for c in rules[1]][:4] == ["编号", "名称", "英文名称", "为什么"]
     assert all(c.comment is not None for c in rules[1])

@@ -35,6 +35,7 @@ SHEETS: dict[str, tuple[str, str]] = {
     "lists": ("词表", "Word lists"),
     "cases": ("用例", "Cases"),
     "scorecard": ("评分表", "Scorecard"),
+    "manual": ("人工评分项", "Manual items"),
     "pack": ("规则包", "Pack"),
 }
 """Sheets by key: name in Chinese, in English."""
@@ -115,6 +116,20 @@ SCORECARD: tuple[Column, ...] = (
         number=True,
     ),
 )
+
+MANUAL: tuple[Column, ...] = (
+    Column("id", "编号", "id", "小写字母、数字和连字符，不能和规则相同。定了就不要改。", "Small letters, digits, hyphens; other than every rule's. Keep it for ever.", 24),
+    Column("title.zh", "名称", "title (Chinese)", "报告里的名称，中文。", "The name in reports, in Chinese.", 22),
+    Column("title.en", "英文名称", "title", "报告里的名称，英文。", "The name in reports, in English.", 26),
+    Column("question.zh", "问题", "question (Chinese)", "问复核人的话，用「是」或「否」回答。", "What the reviewer is asked, in Chinese: yes or no.", 40),
+    Column("question.en", "问题（英文）", "question", "问复核人的话，英文。", "What the reviewer is asked, in English: yes or no.", 40),
+    Column("dimension", "维度", "dimension", "评分表里的维度编号。", "A dimension's id, from the scorecard.", 12),
+    Column("points", "分值", "points", "负数扣分，正数加分。", "Below zero a deduction, above zero a bonus.", 8, number=True),
+    Column("on_no", "答「否」时计分", "on no", "是：回答「否」时计分；空着：回答「是」时计分。", "yes: the points count where the answer is no; empty: where it is yes.", 10, ("false", "true")),
+    Column("may_not_apply", "可不适用", "may not apply", "是：复核人可以答「不适用」。", "yes: the reviewer may answer «does not apply».", 10, ("false", "true")),
+    Column("severity", "严重程度", "severity", "低、中、高、严重；空着：中。", "low, medium, high, critical; empty: medium.", 10, SEVERITIES),
+    Column("clause", "合同条款", "contract clause", "合同里的哪一条。", "Which clause of the contract.", 14),
+)  # fmt: skip
 
 PACK: tuple[Column, ...] = (
     Column("id", "编号", "id", "规则包的编号。", "The pack's id."),

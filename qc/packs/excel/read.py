@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qc.errors import PackError, Problem
-from qc.packs.excel.layout import CASES, KEY, PACK, RULES, SCORECARD, SHEETS, SIMPLE, VALUE, WORDS, Column, unlabel
+from qc.packs.excel.layout import CASES, KEY, MANUAL, PACK, RULES, SCORECARD, SHEETS, SIMPLE, VALUE, WORDS, Column, unlabel
 from qc.packs.model import Pack
 from qc.packs.nodes import Node, read_yaml
 from qc.packs.parse import read_pack
@@ -51,7 +51,7 @@ def read_workbook(path: Path) -> Workbook:
         names = ", ".join(f"{zh} ({en})" for zh, en in missing)
         raise PackError([Problem(str(path), 1, 1, f"the workbook has no sheet {names}", "begin with `qc rules to-excel PACK`")])
     reader = Reader()
-    head = _head(reader, sheets["pack"], sheets["scorecard"])
+    head = _head(reader, sheets["pack"], sheets["scorecard"], sheets.get("manual"))
     rules = _rules(reader, sheets["rules"], sheets.get("cases"))
     lists = [(name, name.text, Node("list", name.file, name.line, name.column, items=tuple(map(item, words)), cell=name.cell))
              for name, words in (columns(sheets["lists"]) if "lists" in sheets else []) if words]  # fmt: skip
@@ -207,7 +207,7 @@ def _dialogue(cell: Node) -> Node:
     return replace(cell, text=cell.text + "\n")
 
 
-def _head(reader: Reader, sheet: Sheet, scorecard: Sheet) -> Node:
+def _head(reader: Reader, sheet: Sheet, scorecard: Sheet, manual: Sheet | None) -> Node:
     names = {name.casefold(): column.key for column in PACK for name in (column.key, column.zh, column.en)}
     row: dict[str, Node] = {}
     place = Node("map", "", 1, 1)
@@ -223,9 +223,9 @@ def _head(reader: Reader, sheet: Sheet, scorecard: Sheet) -> Node:
         elif len(cells) > 1 and cells[1].text:
             row[key] = cells[1]
     fields = _fields(reader, PACK, row)
-    dimensions = [
-        _map(next(iter(row.values())), _fields(reader, SCORECARD, row)) for row in _rows(reader, scorecard, SCORECARD) if row
-    ]
-    if dimensions:
-        fields.append(("dimensions", _list(dimensions[0], dimensions)))
+    for name, listed, columns_of in (("dimensions", scorecard, SCORECARD), ("manual", manual, MANUAL)):
+        rows = _rows(reader, listed, columns_of) if listed else []
+        items = [_map(next(iter(row.values())), _fields(reader, columns_of, row)) for row in rows if row]
+        if items:
+            fields.append((name, _list(items[0], items)))
     return _map(place, fields)

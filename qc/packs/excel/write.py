@@ -13,7 +13,21 @@ from typing import Any
 
 from qc.errors import UsageError
 from qc.packs.cases import read_cases
-from qc.packs.excel.layout import CASES, KEY, PACK, RULES, SCORECARD, SIMPLE, VALUE, WORDS, Column, label, sheet_name
+from qc.packs.excel.layout import (
+    CASES,
+    KEY,
+    MANUAL,
+    PACK,
+    RULES,
+    SCORECARD,
+    SHEETS,
+    SIMPLE,
+    VALUE,
+    WORDS,
+    Column,
+    label,
+    sheet_name,
+)
 from qc.packs.model import Case, Line
 from qc.packs.nodes import Node
 from qc.packs.reader import Reader
@@ -64,15 +78,17 @@ def workbook(source: Source, lang: str = "zh") -> tuple[bytes, tuple[tuple[str, 
         for verdict, text, lost in found:
             cases.append({"rule": row["id"], "verdict": label(verdict, lang), "dialogue": text})
             losses += [(f"规则 {row['id']}：{lost[0]}", f"rule {row['id']}: {lost[1]}")] if lost else []
-    dimensions = [_dimension(node) for node in _items(_value(source.head, "dimensions"))]
-    sheets = {key: book.add_worksheet(sheet_name(key, lang)) for key in ("about", "rules", "lists", "cases", "scorecard", "pack")}
+    dimensions = [_row(node, SCORECARD, lang) for node in _items(_value(source.head, "dimensions"))]
+    manual = [_row(node, MANUAL, lang) for node in _items(_value(source.head, "manual"))]
+    sheets = {key: book.add_worksheet(sheet_name(key, lang)) for key in SHEETS}
     _about(made, sheets["about"], losses)
     made.table(sheets["rules"], RULES, rules)
     made.table(sheets["cases"], CASES, cases)
     made.table(sheets["scorecard"], SCORECARD, dimensions)
+    made.table(sheets["manual"], MANUAL, manual)
     _lists(made, sheets["lists"], source.lists)
     _head(made, sheets["pack"], source.head)
-    _links(made, sheets, len(rules), len(cases), len(dimensions))
+    _links(made, sheets, (len(rules), len(cases), len(dimensions), len(manual)))
     sheets["rules"].activate()
     book.close()
     return out.getvalue(), tuple(losses)
@@ -164,10 +180,12 @@ def _head(made: _Book, sheet: Any, head: Node) -> None:
         made.write(sheet, (row, 1), field_text(fields, column.key), column.number)
 
 
-def _links(made: _Book, sheets: dict[str, Any], rules: int, cases: int, dimensions: int) -> None:
-    """Drop-downs that are filled from other sheets: dimensions of rules, rules of cases."""
+def _links(made: _Book, sheets: dict[str, Any], sizes: tuple[int, int, int, int]) -> None:
+    """Drop-downs that are filled from other sheets: dimensions of rules and manual items, rules of cases."""
+    rules, cases, dimensions, manual = sizes
     for sheet, key, columns, source, many, rows in (
         ("rules", "dimension", RULES, "scorecard", dimensions, rules),
+        ("manual", "dimension", MANUAL, "scorecard", dimensions, manual),
         ("cases", "rule", CASES, "rules", rules, cases),
     ):
         at = [column.key for column in columns].index(key)
@@ -253,9 +271,11 @@ def _applies(node: Node) -> str:
     return "\n".join(lines)
 
 
-def _dimension(node: Node) -> dict[str, str]:
+def _row(node: Node, columns: Sequence[Column], lang: str) -> dict[str, str]:
+    """A dimension's or a manual item's cells by key."""
     fields = {key.text: value for key, value in node.pairs}
-    return {column.key: field_text(fields, column.key) for column in SCORECARD}
+    texts = {column.key: field_text(fields, column.key) for column in columns}
+    return texts | {c.key: label(texts[c.key], lang) for c in columns if c.choices and texts[c.key]}
 
 
 def _value(node: Node, key: str) -> Node | None:
