@@ -6,8 +6,9 @@ so what was heard. `tests/scan` holds both against `qc.scan.view`, which says th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qc.packs.conditions import Window
-from qc.scan.folding import Folded, codes_of, fold, ranges
+from qc.scan.folding import Folded, codes_of, fold_utf8, ranges
 from qc.scan.view import LOST, MAX_TURN_CHARS, Call, Span, Turn, view
 from qc.text.normal import Normal, normal
 
@@ -113,11 +114,11 @@ class Columns:
     @cached_property
     def folded(self) -> Folded:
         """Normal forms of all turns, those left out that are too long to be one."""
-        text, sizes = self.turn_text, self.turn_chars
+        text = self.turn_text
         if self.overlong.any():
             text = pc.if_else(pa.array(self.overlong), "", text)
-            sizes = np.where(self.overlong, 0, sizes)
-        return fold(codes_of(_joined(text)), np.concatenate(([0], np.cumsum(sizes))))
+        data, at = _bytes(text)
+        return fold_utf8(data, at, int(self.turn_chars.sum()))
 
     @cached_property
     def ends_silent(self) -> tuple[_Array, _Array]:
@@ -158,30 +159,43 @@ class Columns:
         """SHA-256 of each call as scanning sees it: turns, detected speech, warnings, duration, what became of it."""
         import hashlib
 
-        turns = self._turn_block()
-        spans = self._span_block()
-        texts = _Slices(self.turn_text, self.turn_first)
-        flags = _Slices(self._flags, self.turn_flags[self.turn_first])
-        why = _Slices(pc.fill_null(self._why, ""), self.span_first)
         chars: Any = np.where(self._no_char, -(1 << 40), self.char_ms)
         heads = zip(
             *(self._column(name).to_pylist() for name in ("call_id", "status", "reason", "message", "warnings", "duration_ms")),
             strict=True,
         )
-        found = []
-        for i, head in enumerate(heads):
-            digest = hashlib.sha256(repr(head).encode("utf-8", "surrogatepass"))
-            a, b = self.turn_first[i], self.turn_first[i + 1]
-            digest.update(turns[a:b])
-            digest.update(texts.of(i))
-            digest.update(b"\0")
-            digest.update(flags.of(i))
-            digest.update(chars[self.char_first[a] : self.char_first[b]])
-            digest.update(b"\0")
-            digest.update(spans[self.span_first[i] : self.span_first[i + 1]])
-            digest.update(why.of(i))
-            found.append(digest.hexdigest())
-        return found
+        pieces = zip(
+            heads,
+            _cut(self._turn_block(), self.turn_first),
+            *_cut_strings(self.turn_text, self.turn_first),
+            *_cut_strings(self._flags, self.turn_flags[self.turn_first]),
+            _cut(chars, self.char_first[self.turn_first]),
+            _cut(self._span_block(), self.span_first),
+            *_cut_strings(pc.fill_null(self._why, ""), self.span_first),
+            strict=True,
+        )
+        sha256 = hashlib.sha256
+        return [
+            sha256(
+                b"".join(
+                    (
+                        repr(head).encode("utf-8", "surrogatepass"),
+                        turns,
+                        sizes,
+                        texts,
+                        b"\0",
+                        f_sizes,
+                        flags,
+                        c,
+                        b"\0",
+                        spans,
+                        w_sizes,
+                        why,
+                    )
+                )
+            ).hexdigest()
+            for head, turns, sizes, texts, f_sizes, flags, c, spans, w_sizes, why in pieces
+        ]
 
     def _turn_block(self) -> _Array:
         sure, no_sure = _floats(self.turn_sure)
@@ -217,19 +231,23 @@ class Columns:
         return np.array([*range(len(ROLES)), *named], np.int64)
 
 
-class _Slices:
-    """The bytes of a row's strings, and their lengths, without making strings of them."""
+def _cut(rows: _Array, first: _Array) -> Iterator[memoryview]:
+    """The bytes of each call's rows."""
+    if not len(rows):
+        return repeat(memoryview(b""), len(first) - 1)
+    block: Any = np.ascontiguousarray(rows)
+    whole = memoryview(block).cast("B")
+    ends = (first * (len(whole) // len(rows))).tolist()
+    return (whole[a:b] for a, b in pairwise(ends))
 
-    def __init__(self, strings: Any, first: _Array) -> None:
-        strings = pc.fill_null(strings, "")
-        sizes = pc.binary_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
-        self._ends = np.concatenate(([0], np.cumsum(sizes)))[first].tolist()
-        self._sizes, self._first = sizes, first.tolist()
-        self._data = memoryview(_data(strings))
 
-    def of(self, row: int) -> bytes:
-        text = self._data[self._ends[row] : self._ends[row + 1]]
-        return self._sizes[self._first[row] : self._first[row + 1]].tobytes() + bytes(text)
+def _cut_strings(strings: Any, first: _Array) -> tuple[Iterator[memoryview], Iterator[memoryview]]:
+    """The lengths of each call's strings, and their bytes, without making strings of them."""
+    strings = pc.fill_null(strings, "")
+    sizes = pc.binary_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
+    whole = memoryview(_data(strings)).cast("B")
+    ends = np.concatenate(([0], np.cumsum(sizes)))[first].tolist()
+    return _cut(sizes, first), (whole[a:b] for a, b in pairwise(ends))
 
 
 def _data(strings: Any) -> Any:
@@ -240,6 +258,16 @@ def _data(strings: Any) -> Any:
     at = np.frombuffer(offsets, np.int32, len(strings) + 1, strings.offset * 4)
     data = strings.buffers()[2]
     return data.slice(int(at[0]), int(at[-1] - at[0])) if data is not None else b""
+
+
+def _bytes(strings: Any) -> tuple[_Array, _Array]:
+    """The bytes of all strings (uint8), and where each begins and the last ends (int64)."""
+    offsets = strings.buffers()[1]
+    if offsets is None or not len(strings):
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    at = np.frombuffer(offsets, np.int32, len(strings) + 1, strings.offset * 4).astype(np.int64)
+    data = strings.buffers()[2]
+    return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), at
 
 
 def _joined(strings: Any) -> str:
@@ -413,9 +441,11 @@ class Batch:
 
     def quotes(self, turn: _Array, first: _Array, last: _Array) -> Any:
         """Characters of turns' original texts, as an Arrow array of strings."""
-        folded = self.columns.folded
+        turns, which = np.unique(turn, return_inverse=True)
+        texts = codes_of(_joined(self.columns.turn_text.take(pa.array(turns))))
+        begins = np.concatenate(([0], np.cumsum(self.columns.turn_chars[turns])))[which]
         sizes = last - first
-        codes = folded.source[ranges(folded.source_first[turn] + first, sizes)]
+        codes = texts[ranges(begins + first, sizes)]
         widths = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)
         ends = np.concatenate(([0], np.cumsum(widths)))[np.concatenate(([0], np.cumsum(sizes)))]
         data = codes.astype("<u4", copy=False).tobytes().decode("utf-32-le").encode()

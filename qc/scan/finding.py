@@ -17,6 +17,7 @@ import numpy as np
 
 from qc.packs.conditions import Term
 from qc.packs.patterns import compile_pattern
+from qc.scan import compiled
 from qc.scan.atoms import atoms
 from qc.scan.folding import CHINESE, DIGIT, LETTER, SEPARATOR, TABLES, Folded, codes_of, ranges, text_of
 from qc.scan.nearly import NearlyMatcher, SentenceMatcher
@@ -288,6 +289,7 @@ class _Literals:
         for i, text in enumerate(texts):
             self._chars[i, : len(text)] = codes_of(text)
         self._build_pairs()
+        self._slots: Any = None
 
     def _build_pairs(self) -> None:
         """A small table of pairs where it is small enough to be one: first and second characters numbered."""
@@ -313,6 +315,8 @@ class _Literals:
             listed = self._automaton.find_matches_as_indexes(text_of(codes), overlapping=True)
             which, start, _ = np.array(listed, np.int64).reshape(-1, 3).T
             return which, start
+        if compiled.used():
+            return self._compiled(codes)
         marks = self._table[codes]
         found: list[tuple[_Array, _Array]] = []
         if self._single is not None:
@@ -326,6 +330,19 @@ class _Literals:
             return empty, empty
         which, start = (np.concatenate(column) for column in zip(*found, strict=True))
         return which, start
+
+    def _compiled(self, codes: _Array) -> tuple[_Array, _Array]:
+        """The same by `qc.scan.compiled`."""
+        if self._slots is None:
+            self._slots = compiled.pair_slots(self._keys)
+        single = self._single if self._single is not None else np.zeros(1, np.int32)
+        pairs = self._slots, self._keys, self._from, self._sizes, self._groups
+        found = np.empty((2, len(codes) // 16 + 1024), np.int64)
+        count = compiled.find_words(codes, self._table, single, pairs, (self._lengths, self._chars), found)
+        if count > found.shape[1]:
+            found = np.empty((2, count), np.int64)
+            compiled.find_words(codes, self._table, single, pairs, (self._lengths, self._chars), found)
+        return found[0, :count], found[1, :count]
 
     def _longer(self, codes: _Array, here: _Array) -> list[tuple[_Array, _Array]]:
         pair = self._pair(codes[here], codes[here + 1])

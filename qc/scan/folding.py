@@ -7,12 +7,14 @@ two against each other. Positions are indices into the whole batch; `Folded.orig
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from qc.text.normal import Normal, _fold, kind, normal
+from qc.scan import compiled
+from qc.text.normal import _fold, kind, normal
 from qc.text.numerals import ALPHABET, DIGITS, replacements
 
 CHINESE, LETTER, DIGIT, SEPARATOR, ODD = 1, 2, 3, 4, 5
@@ -108,6 +110,65 @@ class _Known:
         self.count = np.concatenate((self.count, count))[order]
 
 
+class _PhraseBook:
+    """The same of phrases of any length, as `qc.scan.compiled.fold` looks for them."""
+
+    def __init__(self) -> None:
+        self._slots = np.full(1 << 12, -1, np.int64)
+        self._hashes: list[int] = []
+        self._entries = np.zeros((4, 1 << 8), np.int64)
+        self._codes = np.zeros(1 << 12, np.uint32)
+        self._used = self._edited = 0
+        self.edits = np.zeros((1 << 8, 4), np.int64)
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    @property
+    def arrays(self) -> tuple[_Array, ...]:
+        """Slots, start of each phrase, its length, its edits' first and count, all characters."""
+        return (self._slots, *self._entries, self._codes)
+
+    def learn(self, codes: _Array) -> None:
+        """One more phrase (code points); where there are very many, all others are forgotten."""
+        if len(self._hashes) >= _MEMO:
+            TABLES.forget()
+            TABLES.phrase_book.learn(codes)
+            return
+        number = len(self._hashes)
+        found = replacements(text_of(codes))
+        at = TABLES.add_news([new for _, _, new in found])
+        self._codes = _room(self._codes, self._used + len(codes))
+        self._codes[self._used : self._used + len(codes)] = codes
+        self.edits = _room(self.edits, self._edited + len(found))
+        for i, (start, end, new) in enumerate(found):
+            self.edits[self._edited + i] = start, end - start, at[i], len(new)
+        if number == self._entries.shape[1]:
+            self._entries = np.concatenate((self._entries, np.zeros_like(self._entries)), axis=1)
+        self._entries[:, number] = self._used, len(codes), self._edited, len(found)
+        self._used += len(codes)
+        self._edited += len(found)
+        self._hashes.append(compiled.phrase_hash(codes.tolist()))
+        if 2 * len(self._hashes) > len(self._slots):
+            self._slots = np.full(2 * len(self._slots), -1, np.int64)
+            for i in range(number):
+                self._put(i)
+        self._put(number)
+
+    def _put(self, number: int) -> None:
+        slot = self._hashes[number] & len(self._slots) - 1
+        while self._slots[slot] >= 0:
+            slot = slot + 1 & len(self._slots) - 1
+        self._slots[slot] = number
+
+
+def _room(values: _Array, size: int) -> _Array:
+    """With room for at least so many rows."""
+    if size <= len(values):
+        return values
+    return np.concatenate((values, np.zeros((max(size, 2 * len(values)) - len(values), *values.shape[1:]), values.dtype)))
+
+
 class _Tables:
     """What is known of characters so far: low 21 bits the folded character, from bit 24 on its kind and marks; 0 unknown."""
 
@@ -124,18 +185,22 @@ class _Tables:
     def forget(self) -> None:
         """Begin anew with numerals, so that strangers' texts do not fill the memory."""
         self.known = _Known()
-        self.news = np.zeros(0, np.uint32)
+        self.phrase_book = _PhraseBook()
+        self.news = np.zeros(1 << 8, np.uint32)
+        self._news_size = 0
         self._places: dict[str, int] = {}
         self.phrases: dict[str, list[tuple[int, int, str]]] = {}
 
     def add_news(self, texts: list[str]) -> _Array:
         """Where each of these texts lies in `news`."""
         fresh = [text for text in dict.fromkeys(texts) if text not in self._places]
-        at = len(self.news)
+        if fresh:
+            added = codes_of("".join(fresh))
+            self.news = _room(self.news, self._news_size + len(added))
+            self.news[self._news_size : self._news_size + len(added)] = added
         for text in fresh:
-            self._places[text] = at
-            at += len(text)
-        self.news = np.concatenate((self.news, codes_of("".join(fresh)))) if fresh else self.news
+            self._places[text] = self._news_size
+            self._news_size += len(text)
         return np.array([self._places[text] for text in texts], np.int64)
 
     def look_up(self, codes: _Array) -> _Array:
@@ -178,25 +243,14 @@ TABLES = _Tables()
 class Folded:
     """Normal forms of a batch's turns, one after the other.
 
-    `codes` uint32 [characters]: code points; turn i has `[first[i], first[i + 1])`. `source` uint32: the code points of
-    the original texts, turn i from `source_first[i]` on.
+    `codes` uint32 [characters]: code points; turn i has `[first[i], first[i + 1])`. `low`, `high` uint32 [characters]: the
+    characters of its turn's original text that each came from, `[low, high)`, neither ever falling within a turn.
     """
 
     codes: _Array
     first: _Array
-    source: _Array
-    source_first: _Array
-    kept: _Array
-    """int64 [source]: characters of the normal form up to and with each character of the source."""
-
-    joined: tuple[_Array, _Array]
-    """Stretches of the source (start, end), in order, each of which became one thing: 二十四 became 24."""
-
-    odd: dict[int, Normal] = field(default_factory=dict)
-    """Turns that went through `normal`."""
-
-    shift: _Array | None = None
-    """Where there are odd turns: what to take off a turn's place in `codes` to get its place by `kept`."""
+    low: _Array
+    high: _Array
 
     def turn_of(self, places: _Array) -> _Array:
         """The turn of each place in `codes`."""
@@ -209,39 +263,12 @@ class Folded:
     def original(self, turns: _Array, starts: _Array, ends: _Array) -> tuple[_Array, _Array]:
         """Characters of each turn's original text that its normal form's `[start, end)` came from."""
         at = self.first[turns]
-        if self.shift is not None:
-            at = at - self.shift[turns]
-        first = self._sources(at + starts)[0] - self.source_first[turns]
-        last = self._sources(at + ends - 1)[1] - self.source_first[turns]
-        if self.odd:
-            for i in np.flatnonzero(np.isin(turns, list(self.odd))).tolist():
-                first[i], last[i] = self.odd[int(turns[i])].original(int(starts[i]), int(ends[i]))
-        return first, last
+        return self.low[at + starts].astype(np.int64), self.high[at + ends - 1].astype(np.int64)
 
     def original_of(self, turn: int, start: int, end: int) -> tuple[int, int]:
         """The same for one place."""
-        if turn in self.odd:
-            return self.odd[turn].original(start, end)
-        at = int(self.first[turn]) - (0 if self.shift is None else int(self.shift[turn]))
-        begin = int(self.source_first[turn])
-        return self._source(at + start)[0] - begin, self._source(at + end - 1)[1] - begin
-
-    def _source(self, place: int) -> tuple[int, int]:
-        at = int(self.kept.searchsorted(place, side="right"))
-        low, high = self.joined
-        which = int(low.searchsorted(at, side="right")) - 1
-        return (int(low[which]), int(high[which])) if which >= 0 and at < high[which] else (at, at + 1)
-
-    def _sources(self, places: _Array) -> tuple[_Array, _Array]:
-        at = np.searchsorted(self.kept, places, side="right")
-        start: _Array = at
-        end: _Array = at + 1
-        low, high = self.joined
-        if len(low):
-            which = np.searchsorted(low, at, side="right") - 1
-            inside = (which >= 0) & (at < high[which])
-            start, end = np.where(inside, low[which], at), np.where(inside, high[which], end)
-        return start, end
+        at = int(self.first[turn])
+        return int(self.low[at + start]), int(self.high[at + end - 1])
 
 
 def text_of(codes: _Array) -> str:
@@ -258,8 +285,63 @@ def normal_forms(texts: list[str]) -> Folded:
     """Texts that are normal forms already."""
     codes = codes_of("".join(texts))
     first = np.concatenate(([0], np.cumsum([len(text) for text in texts], dtype=np.int64)))
-    none = np.zeros(0, np.int64)
-    return Folded(codes, first, codes, first, np.arange(1, len(codes) + 1), (none, none))
+    low = (np.arange(len(codes)) - np.repeat(first[:-1], np.diff(first))).astype(np.uint32)
+    return Folded(codes, first, low, low + np.uint32(1))
+
+
+def fold_utf8(data: _Array, at: _Array, chars: int) -> Folded:
+    """The normal form of every turn. `data` uint8: UTF-8 of all texts; turn i is `[at[i], at[i + 1])`; `chars` in all.
+
+    Raises UnicodeDecodeError.
+    """
+    if compiled.used():
+        return _fold_compiled(data, at, chars)
+    source = codes_of(str(memoryview(data[at[0] : at[-1]] if len(at) else data), "utf-8"))
+    begins = np.concatenate(([0], np.cumsum((data[at[0] : at[-1]] & 0xC0) != 0x80)))
+    return fold(source, begins[at - at[0]])
+
+
+def _fold_compiled(data: _Array, at: _Array, chars: int) -> Folded:
+    """The same by `qc.scan.compiled`, which stops at what it does not know yet."""
+    sizes = np.diff(at)
+    out = np.empty((3, chars + chars // 8 + 64), np.uint32)
+    first = np.zeros(len(at), np.int64)
+    state = np.zeros(4, np.int64)
+    work = np.empty((4, 2 * int(sizes.max(initial=0)) + 64), np.uint32)
+    while True:
+        phrases = TABLES.phrase_book
+        why = compiled.fold(
+            data, at, TABLES.packed, TABLES.digits, phrases.arrays, phrases.edits, TABLES.news, out, first, state, work
+        )
+        turn, used = int(state[0]), int(state[1])
+        if why == compiled.DONE:
+            return Folded(out[0, :used], first, out[1, :used], out[2, :used])
+        if why == compiled.BAD:
+            for begin, end in pairwise(at.tolist()):
+                str(memoryview(data[begin:end]), "utf-8")
+            raise AssertionError("unreachable")
+        if why == compiled.NEW_CHAR:
+            TABLES.look_up(np.array([state[2]]))
+        elif why == compiled.NEW_PHRASE:
+            phrases.learn(work[0, state[2] : state[3]])
+        elif why == compiled.FULL:
+            out = _longer(out, used, 0)
+        else:
+            form = normal(str(memoryview(data[at[turn] : at[turn + 1]]), "utf-8"))
+            out = _longer(out, used, len(form.text))
+            until = used + len(form.text)
+            out[0, used:until], out[1, used:until], out[2, used:until] = codes_of(form.text), form.starts, form.ends
+            state[:2] = turn + 1, until
+            first[turn + 1] = until
+
+
+def _longer(out: _Array, used: int, more: int) -> _Array:
+    """With room for `more`, or where that is 0, for much more."""
+    if more and used + more <= out.shape[1]:
+        return out
+    found = np.empty((3, used + more + out.shape[1] // 2 + (1 << 20)), np.uint32)
+    found[:, :used] = out[:, :used]
+    return found
 
 
 def fold(source: _Array, source_first: _Array) -> Folded:
@@ -278,30 +360,36 @@ def fold(source: _Array, source_first: _Array) -> Folded:
     out = np.repeat(codes, work.counts) if len(longer.last) else codes[work.counts.view(bool)]
     out[ranges(kept[longer.last] - longer.extra, longer.extra)] = longer.codes
     first = np.concatenate(([0], kept))[source_first]
-    low = np.concatenate([*work.low, np.zeros(0, np.int64)])
-    high = np.concatenate([*work.high, np.zeros(0, np.int64)])
-    order = np.argsort(low, kind="stable")
-    folded = Folded(out, first, source, source_first, kept, (low[order], high[order]))
-    return _with_odd(folded, odd.tolist()) if len(odd) else folded
+    at = np.repeat(np.arange(len(codes)), work.counts)
+    low, high = at.copy(), at + 1
+    begin = np.concatenate([*work.low, np.zeros(0, np.int64)])
+    end = np.concatenate([*work.high, np.zeros(0, np.int64)])
+    if len(begin):
+        order = np.argsort(begin, kind="stable")
+        begin, end = begin[order], end[order]
+        which = np.searchsorted(begin, at, side="right") - 1
+        inside = (which >= 0) & (at < end[which])
+        low, high = np.where(inside, begin[which], low), np.where(inside, end[which], high)
+    before = np.repeat(source_first[:-1], np.diff(first))
+    folded = Folded(out, first, (low - before).astype(np.uint32), (high - before).astype(np.uint32))
+    return _with_odd(folded, odd.tolist(), source, source_first) if len(odd) else folded
 
 
-def _with_odd(folded: Folded, turns: list[int]) -> Folded:
+def _with_odd(folded: Folded, turns: list[int], source: _Array, source_first: _Array) -> Folded:
     """The same with some turns replaced by what `normal` says."""
-    pieces: list[_Array] = []
+    columns: list[list[_Array]] = [[], [], []]
     sizes = np.diff(folded.first)
     done = 0
+    whole = (folded.codes, folded.low, folded.high)
     for turn in turns:
-        text = text_of(folded.source[folded.source_first[turn] : folded.source_first[turn + 1]])
-        folded.odd[turn] = normal(text)
-        codes = codes_of(folded.odd[turn].text)
-        pieces += [folded.codes[done : folded.first[turn]], codes]
+        form = normal(text_of(source[source_first[turn] : source_first[turn + 1]]))
+        sizes[turn] = len(form.text)
+        instead = codes_of(form.text), np.array(form.starts, np.uint32), np.array(form.ends, np.uint32)
+        for pieces, values, new in zip(columns, whole, instead, strict=True):
+            pieces += [values[done : folded.first[turn]], new]
         done = folded.first[turn + 1]
-        sizes[turn] = len(codes)
-    first = np.concatenate(([0], np.cumsum(sizes)))
-    folded.shift = (first - folded.first)[:-1]
-    folded.codes = np.concatenate([*pieces, folded.codes[done:]])
-    folded.first = first
-    return folded
+    codes, low, high = (np.concatenate([*pieces, values[done:]]) for pieces, values in zip(columns, whole, strict=True))
+    return Folded(codes, np.concatenate(([0], np.cumsum(sizes))), low, high)
 
 
 @dataclass

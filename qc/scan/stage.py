@@ -33,6 +33,9 @@ BATCH_CHARS = 1 << 23
 CALLS_A_PROCESS = 4_000
 """Fewer calls than this are not worth another process."""
 
+COMPILED_CALLS = 20_000
+"""From so many calls on the inner loops are worth the second or two that compiling (once) or loading them takes."""
+
 _CALL_COLUMNS = ("provider", "queue", "agent_id", "agent_name", "started_at", "hangup", "satisfaction")
 
 
@@ -90,7 +93,7 @@ def scan(store: Store, packs: Sequence[TrustedPack], options: ScanOptions, progr
     shares = store.shares("transcripts")
     calls = sum(share.rows if share.kept is None else int(share.kept.sum()) for share in shares)
     progress.start("scan", calls)
-    job = _Job(store, tuple((t.pack, t.signer) for t in packs), options.redo)
+    job = _Job(store, tuple((t.pack, t.signer) for t in packs), options.redo, calls >= COMPILED_CALLS)
     first = not store.parts("findings")
     done = _Counts()
     for counts in _run(job, shares, max(1, min(options.processes, calls // CALLS_A_PROCESS, len(shares)))):
@@ -107,6 +110,7 @@ class _Job:
     store: Store
     packs: tuple[tuple[Pack, str], ...]
     redo: bool
+    compiled: bool = False
 
 
 @dataclass
@@ -178,6 +182,9 @@ class _Worker:
     """Scans shares, one after the other."""
 
     def __init__(self, job: _Job) -> None:
+        from qc.scan import compiled
+
+        compiled.use(job.compiled)
         self._store = job.store
         self._runs = [_PackRun(job.store, pack, signer, redo=job.redo) for pack, signer in job.packs]
         self._meta = _call_list(job.store) if any(run.needs_meta for run in self._runs) else {}

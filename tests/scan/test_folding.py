@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from qc.scan.folding import Folded, codes_of, fold
+from qc.scan import compiled
+from qc.scan.folding import TABLES, Folded, codes_of, fold, fold_utf8
 from qc.text import numerals
 from qc.text.normal import normal
 
@@ -55,8 +56,24 @@ def test_any_text(texts: list[str]) -> None:
     check(texts)
 
 
+def folded_compiled(texts: list[str]) -> Folded:
+    """The same by machine code, out of the middle of a larger text."""
+    data = np.frombuffer(b"\xff" + "".join(texts).encode() + b"\xff", np.uint8)
+    at = np.concatenate(([1], 1 + np.cumsum([len(text.encode()) for text in texts]))).astype(np.int64)
+    compiled.use(True)
+    try:
+        return fold_utf8(data, at, sum(map(len, texts)))
+    finally:
+        compiled.use(False)
+
+
 def check(texts: list[str]) -> None:
-    found = folded(texts)
+    hold(folded(texts), texts)
+    if all(not 0xD800 <= ord(char) < 0xE000 for text in texts for char in text):
+        hold(folded_compiled(texts), texts)
+
+
+def hold(found: Folded, texts: list[str]) -> None:
     turns, starts, ends, wanted = [], [], [], []
     for i, text in enumerate(texts):
         form = normal(text)
@@ -70,6 +87,28 @@ def check(texts: list[str]) -> None:
     if turns:
         first, last = found.original(np.array(turns), np.array(starts), np.array(ends))
         assert list(zip(first.tolist(), last.tolist(), strict=True)) == wanted
+
+
+def test_machine_code_forgets_phrases_where_there_are_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qc.scan.folding._MEMO", 50)
+    texts = [f"{'一二三四五六七八九'[i % 9]}百{'二三四五六七八九'[i // 9 % 8]}十块，第{i}单" for i in range(200)]
+    for _ in range(2):
+        hold(folded_compiled(texts), texts)
+    assert len(TABLES.phrase_book) <= 50
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xe4\xb8", b"\xe4\xb8a", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf0\x9f\x98", b"\x80", b"\xff"]
+)
+def test_machine_code_refuses_what_is_no_utf8(text: bytes) -> None:
+    data, at = np.frombuffer("好".encode() + text, np.uint8), np.array([0, 3, 3 + len(text)])
+    for used in (True, False):
+        compiled.use(used)
+        try:
+            with pytest.raises(UnicodeDecodeError):
+                fold_utf8(data, at, 2)
+        finally:
+            compiled.use(False)
 
 
 def test_numerals_look_at_no_character_outside_their_alphabet() -> None:

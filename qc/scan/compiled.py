@@ -1,0 +1,341 @@
+"""The inner loops of a large scan as machine code: normal forms, words and digests of whole batches (Numba).
+
+They say what `qc.scan.folding`, `qc.scan.finding` and `qc.scan.columns` say in NumPy, with one look at each character instead
+of some fifty; `tests/scan` holds the two against each other. Compiling takes seconds the first time, loading what was
+compiled half a second, so small scans go without (`use`). Texts and packs come from strangers: every loop checks its bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_used = False
+
+
+def use(wanted: bool) -> None:
+    """Whether this process's scans are large enough for it."""
+    global _used
+    _used = wanted
+
+
+def used() -> bool:
+    """Whether the loops here are to be used."""
+    return _used
+
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    import numba
+
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder to keep it in
+        return numba.njit(nogil=True)(function)
+
+
+class _Later:
+    """A function that is compiled when it is first called: a small scan never imports Numba."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._made: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._made is None:
+            self._made = _compiled(self._function)
+        return self._made(*arguments)
+
+
+# -- normal form ----------------------------------------------------------------------------------------------------
+
+DONE, NEW_CHAR, NEW_PHRASE, BY_ITSELF, FULL, BAD = range(6)
+"""Why `fold` stops: all is done; it wants a character's entry, a phrase's; a turn has to go through `qc.text.normal`; the
+output is full; the text is no UTF-8."""
+
+_CHINESE, _LETTER, _DIGIT, _SEPARATOR, _ODD = 1, 2, 3, 4, 5
+_KIND, _PHRASE, _NUMERAL, _READ_OUT = 7, 8, 16, 32
+_ONE, _POINT, _OF = 0x4E00, 0x70B9, 0x4E4B
+_MULTIPLIER = 0x9E3779B97F4A7C15
+
+
+def _fold(data, at, table, digits, phrases, edits, news, out, first, state, work):  # type: ignore[no-untyped-def]
+    """Normal forms of turns from `state[0]` on; `state[1]` characters are there already. Gives why it stopped.
+
+    `data` uint8: UTF-8 of all turns, turn i `[at[i], at[i + 1])`. `table` uint32 by code point (`folding.TABLES.packed`).
+    `phrases`: (slots, start of each phrase, its length, its edits' first and count, characters). `edits` int64
+    [n, 4]: start, size, where in `news`, length. `out` uint32 [3, n]: code point, first source character, one past the
+    last, within the turn. On NEW_CHAR `state[2]` is the code point; on NEW_PHRASE `work[0, state[2]:state[3]]` the phrase.
+    `work` uint32 [4, longest]: room for a turn.
+    """
+    slots, phrase_first, phrase_size, edit_first, edit_count, phrase_codes = phrases
+    form_out, low_out, high_out = out[0], out[1], out[2]
+    chars, numbered, low, high = work[0], work[1], work[2], work[3]
+    room = work.shape[1]
+    turns = len(at) - 1
+    turn, used = state[0], state[1]
+    code_bits = np.uint32(0x1FFFFF)
+    while turn < turns:
+        # the characters, each with its marks
+        place, end = at[turn], at[turn + 1]
+        size = 0
+        all_marks = np.uint32(0)
+        special = False
+        while place < end:
+            byte = np.uint32(data[place])
+            if byte < 0x80:
+                code = byte
+                place += 1
+            elif byte & 0xF0 == 0xE0:
+                if place + 2 >= end:
+                    return BAD
+                second, third = np.uint32(data[place + 1]), np.uint32(data[place + 2])
+                if (second & 0xC0) != 0x80 or (third & 0xC0) != 0x80:
+                    return BAD
+                code = (byte & np.uint32(15)) << 12 | (second & np.uint32(63)) << 6 | third & np.uint32(63)
+                if code < 0x800 or 0xD800 <= code < 0xE000:
+                    return BAD
+                place += 3
+            elif 0xC2 <= byte < 0xE0:
+                if place + 1 >= end or (data[place + 1] & 0xC0) != 0x80:
+                    return BAD
+                code = (byte & np.uint32(31)) << 6 | np.uint32(data[place + 1]) & np.uint32(63)
+                place += 2
+            elif 0xF0 <= byte < 0xF5:
+                if place + 3 >= end:
+                    return BAD
+                code = byte & np.uint32(7)
+                for k in range(1, 4):
+                    if (data[place + k] & 0xC0) != 0x80:
+                        return BAD
+                    code = code << 6 | np.uint32(data[place + k]) & np.uint32(63)
+                if code < 0x10000 or code > 0x10FFFF:
+                    return BAD
+                place += 4
+            else:
+                return BAD
+            char = table[code]
+            if char == 0:
+                state[0], state[1], state[2] = turn, used, code
+                return NEW_CHAR
+            special |= (char >> 24 & _KIND) == _ODD
+            chars[size] = char
+            all_marks |= char
+            size += 1
+        if special:
+            state[0], state[1] = turn, used
+            return BY_ITSELF
+        # the numerals
+        plain = (all_marks >> 24 & _NUMERAL) == 0
+        forms = chars
+        count = size
+        if not plain:
+            forms = numbered
+            count = i = 0
+            while i < size:
+                if not chars[i] >> 24 & _PHRASE:
+                    forms[count], low[count], high[count] = chars[i], i, i + 1
+                    count += 1
+                    i += 1
+                    continue
+                j, numerals = i, 0
+                every = np.uint32(_READ_OUT)
+                while j < size and chars[j] >> 24 & _PHRASE:
+                    numerals += chars[j] >> 24 & _NUMERAL
+                    every &= chars[j] >> 24
+                    j += 1
+                numerals //= _NUMERAL
+                spoken_from = j  # from here on digits are read out
+                if numerals > 0 and every:
+                    if j - i >= 2 and not (j - i == 2 and chars[i] & code_bits == _ONE and chars[i + 1] & code_bits == _ONE):
+                        spoken_from = i
+                elif numerals > 0:
+                    if 3 <= numerals < j - i:
+                        before = chars[j - numerals - 1] & code_bits
+                        spoken = before != _POINT and before != _OF and before != 46
+                        for k in range(j - numerals, j):
+                            spoken &= (chars[k] >> 24 & _READ_OUT) != 0
+                        if spoken:
+                            spoken_from = j - numerals
+                    if spoken_from == j:
+                        hashed = np.uint64(0)
+                        for k in range(i, j):
+                            hashed = (hashed ^ np.uint64(chars[k] & code_bits)) * np.uint64(_MULTIPLIER)
+                            hashed ^= hashed >> np.uint64(29)
+                        slot = hashed & np.uint64(len(slots) - 1)
+                        found = -1
+                        while slots[slot] >= 0:
+                            entry = slots[slot]
+                            if phrase_size[entry] == j - i:
+                                same = True
+                                begin = phrase_first[entry]
+                                for k in range(j - i):
+                                    if phrase_codes[begin + k] != chars[i + k] & code_bits:
+                                        same = False
+                                        break
+                                if same:
+                                    found = entry
+                                    break
+                            slot = (slot + np.uint64(1)) & np.uint64(len(slots) - 1)
+                        if found < 0:
+                            for k in range(i, j):
+                                chars[k] &= code_bits
+                            state[0], state[1], state[2], state[3] = turn, used, i, j
+                            return NEW_PHRASE
+                        begin = i
+                        for e in range(edit_first[found], edit_first[found] + edit_count[found]):
+                            start, length, new, new_length = i + edits[e, 0], edits[e, 1], edits[e, 2], edits[e, 3]
+                            if count + (start - begin) + new_length + (size - begin) >= room:
+                                state[0], state[1] = turn, used
+                                return BY_ITSELF
+                            for k in range(begin, start):
+                                forms[count], low[count], high[count] = chars[k], k, k + 1
+                                count += 1
+                            for k in range(new_length):
+                                form = news[new + k]
+                                forms[count] = form | np.uint32((_CHINESE if form == 37 else _DIGIT) << 24)
+                                low[count], high[count] = start, start + length
+                                count += 1
+                            begin = start + length
+                        i = begin
+                for k in range(i, j):
+                    if k >= spoken_from:
+                        forms[count] = digits[chars[k] & code_bits] | np.uint32(_DIGIT << 24)
+                    else:
+                        forms[count] = chars[k]
+                    low[count], high[count] = k, k + 1
+                    count += 1
+                i = j
+        # the separators
+        if used + count > len(form_out):
+            state[0], state[1] = turn, used
+            return FULL
+        begin = used
+        gap, gap_at, before_kind = 0, 0, np.uint32(0)
+        strange = False
+        for i in range(count):
+            char = forms[i]
+            kind = char >> 24 & np.uint32(_KIND)
+            if kind == _SEPARATOR:
+                if gap == 0:
+                    gap_at = i
+                gap += 1
+                continue
+            if gap > 0:
+                if _LETTER <= before_kind <= _DIGIT and _LETTER <= kind <= _DIGIT:
+                    sign = np.uint32(32)
+                    if gap == 1 and before_kind == kind:
+                        only = forms[gap_at] & code_bits
+                        if kind == _LETTER:
+                            if only == 39 or only == 0x2019 or only == 96:
+                                sign = np.uint32(0)
+                        elif only == 46:
+                            sign = np.uint32(46)
+                        elif only == 58:
+                            sign = np.uint32(_POINT)
+                        elif only == 44:
+                            after = 0  # digits right behind the comma, 4 at most
+                            while after < 4 and gap_at + 1 + after < count:
+                                form = forms[gap_at + 1 + after] & code_bits
+                                if form >= 128 and forms[gap_at + 1 + after] >> 24 & _KIND == _LETTER:
+                                    strange = True
+                                if not 48 <= form <= 57:
+                                    break
+                                after += 1
+                            if after == 3:
+                                sign = np.uint32(0)
+                    if sign != 0:
+                        form_out[used] = sign
+                        low_out[used] = gap_at if plain else low[gap_at]
+                        high_out[used] = gap_at + gap if plain else high[gap_at + gap - 1]
+                        used += 1
+                gap = 0
+            form_out[used] = char & code_bits
+            low_out[used] = i if plain else low[i]
+            high_out[used] = i + 1 if plain else high[i]
+            used += 1
+            before_kind = kind
+        if strange:
+            state[0], state[1] = turn, begin
+            return BY_ITSELF
+        turn += 1
+        first[turn] = used
+    state[0], state[1] = turn, used
+    return DONE
+
+
+fold = _Later(_fold)
+
+
+def phrase_hash(codes: list[int]) -> int:
+    """The hash by which `fold` looks for a phrase."""
+    hashed = 0
+    for code in codes:
+        hashed = (hashed ^ code) * _MULTIPLIER & 0xFFFFFFFFFFFFFFFF
+        hashed ^= hashed >> 29
+    return hashed
+
+
+# -- words ----------------------------------------------------------------------------------------------------------
+
+
+def _find_words(codes, table, single, pairs, words, found):  # type: ignore[no-untyped-def]
+    """Every place of every word into `found` int64 [2, n] (number, place), in order of place; how many there are, be it more.
+
+    `table` uint32 by code point: low byte which pairs it begins, next byte which it ends, bit 16 a word alone (`single`).
+    `pairs`: (slots, keys, first and count in `groups`, groups): words by their first two characters. `words`: (lengths, code
+    points [words, longest]).
+    """
+    slots, keys, group_first, group_size, groups = pairs
+    lengths, chars = words
+    room = found.shape[1]
+    count = 0
+    size = len(codes)
+    mask = np.uint64(len(slots) - 1)
+    mark = table[codes[0]] if size else np.uint32(0)
+    for place in range(size):
+        here = mark
+        mark = table[codes[place + 1]] if place + 1 < size else np.uint32(0)
+        if here & 0x10000:
+            if count < room:
+                found[0, count], found[1, count] = single[codes[place]], place
+            count += 1
+        if here & (mark >> 8) & 0xFF:
+            key = np.uint64(codes[place]) << np.uint64(32) | np.uint64(codes[place + 1])
+            slot = (key * np.uint64(_MULTIPLIER)) >> np.uint64(32) & mask
+            while slots[slot] >= 0 and keys[slots[slot]] != key:
+                slot = (slot + np.uint64(1)) & mask
+            pair = slots[slot]
+            if pair < 0:
+                continue
+            for k in range(group_first[pair], group_first[pair] + group_size[pair]):
+                word = groups[k]
+                length = lengths[word]
+                if place + length > size:
+                    continue
+                same = True
+                for offset in range(2, length):
+                    if chars[word, offset] != codes[place + offset]:
+                        same = False
+                        break
+                if same:
+                    if count < room:
+                        found[0, count], found[1, count] = word, place
+                    count += 1
+    return count
+
+
+find_words = _Later(_find_words)
+
+
+def pair_slots(keys: Any) -> Any:
+    """Where `find_words` looks for pairs: an open hash table of their numbers, at most half full, -1 where there is none."""
+    size = 1 << max(4, (2 * len(keys)).bit_length())
+    slots = np.full(size, -1, np.int32)
+    for number, key in enumerate(keys.tolist()):
+        slot = ((key * _MULTIPLIER & 0xFFFFFFFFFFFFFFFF) >> 32) & (size - 1)
+        while slots[slot] >= 0:
+            slot = (slot + 1) & (size - 1)
+        slots[slot] = number
+    return slots
