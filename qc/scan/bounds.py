@@ -53,7 +53,8 @@ class State:
     """For each call of a batch the verdicts that a condition can have there.
 
     `plain`: it is undecided, and rests on nothing but `coverage` (NaN: none) and `why` (an index of `REASONS`). `rows`:
-    where given, every place that the condition can rest on. `shown`: what a hit shows, complete where `told`.
+    where given, every place that the condition can rest on. `shown`: what a hit, or what is undecided, shows; complete
+    where `told`.
     """
 
     bits: _Array
@@ -83,6 +84,10 @@ class Shown:
     def take(self, chosen: _Array) -> Shown:
         """Some of it."""
         return Shown(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+    def and_(self, other: Shown) -> Shown:
+        """This and the other, one after the other."""
+        return Shown(*(np.concatenate((getattr(self, n), getattr(other, n))) for n in self.__dataclass_fields__))
 
     @classmethod
     def spans(cls, call: _Array, start_ms: _Array, end_ms: _Array, role: _Array) -> Shown:
@@ -303,7 +308,7 @@ class Bounds:
     # -- beside one another -------------------------------------------------------------------------------------
 
     def near(self, condition: Near | NotNear) -> State:
-        """Both have to be there; where all was heard, also not too far apart."""
+        """Both have to be there; of words also not too far apart, and what lies around them heard."""
         first, second = self.of(condition.first), self.of(condition.second)
         state = self.open(np.where(first.bits == MISS, MISS, OPEN))
         if isinstance(condition, Near):
@@ -315,42 +320,62 @@ class Bounds:
         state.plain = told & first.plain
         state.coverage, state.why = first.coverage, first.why
         if first.rows is not None and second.rows is not None and self._simple(condition.first, condition.second):
-            self._pairs(condition, first.rows, second.rows, state)
+            assert isinstance(condition.first, Says)
+            doubt = self.not_found(condition.first.who, None).plain
+            self._pairs(condition, (first.rows, doubt), second.rows, state)
         return state
 
-    def _pairs(self, condition: Near | NotNear, first: Rows, second: Rows, state: State) -> None:
-        """Decide calls of which all was heard: each place of the first with those of the second around it."""
+    def _pairs(self, condition: Near | NotNear, places: tuple[Rows, _Array], second: Rows, state: State) -> None:
+        """Decide orderly calls: each place of the first with those of the second around it, and what was heard there.
+
+        `places`: those of the first, and the calls in which there may be more of them.
+        """
+        first, doubt = places
         call = self.columns.turn_call
+        here = np.bincount(call[first.turn], minlength=self.size)
+        decided = self.batch.orderly & (here > 0) & (here <= MAX_PLACES)
         if condition.gap.unit == "chars":
             near = np.zeros(self.size, bool)
             near[call[np.intersect1d(first.turn, second.turn)]] = True
             if isinstance(condition, Near):
-                state.bits[self.batch.clean & self._few(first) & ~near] = MISS
+                self._settle(state, decided & ~near, ~doubt, None)
             return
-        decided = self.batch.clean & self._few(first) & ~self._overlapping(second)
+        decided &= ~self._overlapping(second)
         first = apart_rows(first.take(decided[call[first.turn]]))
         second = second.take(decided[call[second.turn]])
         who = getattr(condition.second, "who", "anyone")
         low, high = self._zones(first, condition.gap, who)
         one, two = self._held(first, second, low, high)
-        state.bits[decided] = MISS
+        at = call[first.turn]
+        heard = self.batch.heard_in(who, at, low, high)
+        there = np.zeros(len(first), bool)
+        there[one] = True
+        unsure = ~there & (heard < self.coverage_floor)
+        counted = there if isinstance(condition, Near) else ~there & ~unsure
+        hit, maybe = (np.bincount(at[marks], minlength=self.size) > 0 for marks in (counted, unsure))
+        chosen = np.where(hit[at], counted, unsure)
+        shown = self._as_shown(first.take(chosen))
         if isinstance(condition, Near):
-            places, coverage = self._as_shown(first.take(np.unique(one))), np.full(self.size, np.nan)
-            words = self._as_shown(second.take(np.unique(two)))
-            shown = Shown(*(np.concatenate((getattr(places, n), getattr(words, n))) for n in Shown.__dataclass_fields__))
-            shown = shown.take(np.lexsort((shown.first, shown.turn, shown.start_ms, shown.call)))
-            same = (np.diff(shown.turn) == 0) & (np.diff(shown.first) == 0) & (np.diff(shown.last) == 0)
-            shown = shown.take(np.concatenate((np.ones(min(1, len(shown)), bool), ~same)))
+            shown = shown.and_(self._as_shown(second.take(np.unique(two))))
+        shown, tied = in_order(shown)
+        decided[tied] = False
+        weighed = chosen | ~(hit | maybe)[at]
+        if isinstance(condition, Near):
+            weighed &= ~hit[at]
         else:
-            alone = np.setdiff1d(np.arange(len(first)), one)
-            shown = self._as_shown(first.take(alone))
-            shown = shown.take(np.lexsort((shown.first, shown.turn, shown.start_ms, shown.call)))
-            coverage = self._spoken(call[first.turn[alone]], low[alone], high[alone], who)
-        hit = np.bincount(shown.call, minlength=self.size) > 0
-        state.bits[hit] = HIT
-        state.told = hit
-        state.coverage = np.where(decided, coverage, state.coverage)
+            weighed &= ~there
+        self._settle(state, decided, ~(hit | maybe | doubt), least(heard[weighed], at[weighed], self.size))
+        state.bits[decided & hit] = HIT
+        state.told = decided & (hit | maybe)
+        state.plain &= ~state.told
         state.shown = lambda calls: shown.take(calls[shown.call])
+
+    def _settle(self, state: State, decided: _Array, missed: _Array, coverage: _Array | None) -> None:
+        """These calls are a miss, or else plainly undecided because not all was heard."""
+        state.bits[decided] = np.where(missed, MISS, UNDECIDED)[decided]
+        state.plain = np.where(decided, ~missed, state.plain)
+        state.coverage = np.where(decided, np.nan if coverage is None else coverage, state.coverage)
+        state.why = np.where(decided, REASONS.index("not_heard"), state.why).astype(np.int8)
 
     def _overlapping(self, rows: Rows) -> _Array:
         """Calls in which places overlap."""
@@ -394,53 +419,92 @@ class Bounds:
         held = timely & ((second.turn[two] != first.turn[one]) | beside)
         return one[held], two[held]
 
-    def _spoken(self, call: _Array, low: _Array, high: _Array, who: str) -> _Array:
-        """For each call 1 where `who` speaks in one of its zones, all of it heard; NaN where there is nothing to hear."""
-        c = self.columns
-        spans = np.flatnonzero(c.by(c.span_role, who, maybe=True) & (c.span_end > c.span_start))
-        starts = np.sort(c.span_call[spans] * _FAR + c.span_start[spans])
-        ends = np.sort(c.span_call[spans] * _FAR + c.span_end[spans])
-        begun = np.searchsorted(starts, call * _FAR + np.maximum(high, 0))
-        over = np.searchsorted(ends, call * _FAR + np.maximum(low, 0), side="right")
-        coverage = np.full(self.size, np.nan)
-        coverage[call[(begun > over) & (high > low)]] = 1.0
-        return coverage
-
     def _simple(self, *conditions: Condition) -> bool:
-        """Words that each place says for itself."""
-        return all(isinstance(c, Says) and c.need == 1 and c.times == 1 for c in conditions)
+        """Words that each place says for itself, wherever it is."""
+        return all(isinstance(c, Says) and c.need == 1 and c.times == 1 and not c.unless and c.window is None for c in conditions)
 
     def then(self, condition: Then) -> State:
-        """Every step has to be there; where all was heard, one after the other."""
+        """Every step has to be there; of words one after the other, and what comes after them heard."""
         states = [self.of(step.condition) for step in condition.steps]
         missing = np.stack([state.bits == MISS for state in states]).any(axis=0)
         certain = np.stack([(state.bits & MISS) == 0 for state in states]).all(axis=0)
         state = self.open(np.where(missing, MISS, OPEN))
-        if self._simple(*(step.condition for step in condition.steps)):
-            rows = [s.rows for s in states if s.rows is not None]
-            if len(rows) == len(states):
-                few = np.stack([self._few(r) for r in rows]).all(axis=0)
-                state.bits[self.batch.clean & few & ~self._in_order(rows, condition)] = MISS
         told = (states[0].bits == UNDECIDED) & certain & ~missing
         state.bits[told] = UNDECIDED
         state.plain = told & states[0].plain
         state.coverage, state.why = states[0].coverage, states[0].why
+        chars = any(step.gap is not None and step.gap.unit == "chars" for step in condition.steps)
+        if self._simple(*(step.condition for step in condition.steps)) and not chars:
+            rows = [s.rows for s in states if s.rows is not None]
+            if len(rows) == len(states):
+                self._chains(condition, rows, missing, state)
         return state
 
-    def _in_order(self, steps: Sequence[Rows], condition: Then) -> _Array:
-        """Calls in which each step has a place that may begin when one of the step before is over, and not too long after."""
+    def _chains(self, condition: Then, rows: Sequence[Rows], missing: _Array, state: State) -> None:
+        """Decide orderly calls, as `qc.scan.places.then` does: from each place to those in the zone after it, step by step."""
         call = self.columns.turn_call
-        over = np.sort(call[steps[0].turn] * _FAR + steps[0].end_ms)
-        marks = np.zeros(self.size, bool)
-        for rows, step in zip(steps[1:], condition.steps[1:], strict=True):
-            here = call[rows.turn] * _FAR
-            within = step.gap.size if step.gap is not None and step.gap.unit == "ms" else _FAR
-            earliest = np.maximum(rows.start_ms - within + 1, 0)
-            fits = np.searchsorted(over, here + rows.start_ms, side="right") > np.searchsorted(over, here + earliest)
-            over = np.sort((here + rows.end_ms)[fits])
-            last = call[rows.turn[fits]]
-        marks[last] = True
-        return marks
+        counts = [np.bincount(call[r.turn], minlength=self.size) for r in rows]
+        decided = self.batch.orderly & ~missing & (counts[0] > 0)
+        for found, count in zip(rows, counts, strict=True):
+            decided &= count <= MAX_PLACES
+            if found is not rows[0]:
+                decided &= ~self._overlapping(found)
+        if not decided.any():
+            return
+        first = condition.steps[0].condition
+        assert isinstance(first, Says)
+        doubt = self.not_found(first.who, None).plain.copy()
+        places = apart_rows(rows[0].take(decided[call[rows[0].turn]]))
+        # the chain of each place: its number in the places of each step up to here
+        chains = [np.arange(len(places))]
+        walked = [places]
+        last = places
+        for step, found in zip(condition.steps[1:], rows[1:], strict=True):
+            who = getattr(step.condition, "who", "anyone")
+            found = found.take(decided[call[found.turn]])
+            end = self._zone_after(last, step.gap, who)
+            at = call[last.turn]
+            doubt[at[self.batch.heard_in(who, at, last.end_ms, end) < self.coverage_floor]] = True
+            one, two = self._following(last, found, end)
+            reached, first_pair = np.unique(two, return_index=True)
+            order = np.argsort(first_pair, kind="stable")
+            by = one[first_pair[order]]
+            chains = [numbers[by] for numbers in chains] + [reached[order]]
+            walked.append(found)
+            last = found.take(reached[order])
+        hit = np.bincount(call[last.turn], minlength=self.size) > 0
+        pieces = [self._as_shown(r.take(np.unique(numbers))) for r, numbers in zip(walked, chains, strict=True)]
+        shown = pieces[0]
+        for piece in pieces[1:]:
+            shown = shown.and_(piece)
+        shown, tied = in_order(shown)
+        decided[tied] = False
+        self._settle(state, decided, ~(hit | doubt), None)
+        state.bits[decided & hit] = HIT
+        state.told = decided & hit
+        state.plain &= ~state.told
+        state.shown = lambda calls: shown.take(calls[shown.call])
+
+    def _zone_after(self, rows: Rows, gap: Gap | None, who: str) -> _Array:
+        """The end in ms of what comes after each place (`qc.scan.places.zone_beside`)."""
+        if gap is None:
+            return np.maximum(self.columns.bounds[1][self.columns.turn_call[rows.turn]], rows.end_ms) + 1
+        return np.maximum(self._zones(rows, gap, who)[1], rows.end_ms)
+
+    def _following(self, first: Rows, second: Rows, high: _Array) -> tuple[_Array, _Array]:
+        """Pairs (number in first, number in second), in order, where the second begins in the zone after the first."""
+        call = self.columns.turn_call
+        starts = call[second.turn] * _FAR + second.start_ms
+        order = np.argsort(starts, kind="stable")
+        here = call[first.turn] * _FAR
+        a = np.searchsorted(starts[order], here + first.end_ms)
+        b = np.maximum(np.searchsorted(starts[order], here + high), a)
+        one = np.repeat(np.arange(len(first)), b - a)
+        two = order[ranges(a, b - a)]
+        held = (second.turn[two] != first.turn[one]) | (second.first[two] >= first.last[one])
+        one, two = one[held], two[held]
+        order = np.lexsort((two, one))
+        return one[order], two[order]
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -603,6 +667,24 @@ def apart_rows(rows: Rows) -> Rows:
         else:
             turn, reach = here, end
     return rows.take(kept)
+
+
+def in_order(shown: Shown) -> tuple[Shown, _Array]:
+    """Evidence in order, each once; and the calls in which this order says nothing, because two begin at once."""
+    shown = shown.take(np.lexsort((shown.last, shown.first, shown.turn, shown.start_ms, shown.call)))
+    if len(shown) < 2:
+        return shown, np.zeros(0, np.int64)
+    alike = (np.diff(shown.call) == 0) & (np.diff(shown.start_ms) == 0) & (np.diff(shown.turn) == 0) & (np.diff(shown.first) == 0)
+    same = alike & (np.diff(shown.last) == 0)
+    return shown.take(np.concatenate(([True], ~same))), np.unique(shown.call[1:][alike & ~same])
+
+
+def least(values: _Array, calls: _Array, size: int) -> _Array:
+    """For each call the least of its values, NaN where there is none."""
+    found = np.full(size, np.inf)
+    known = ~np.isnan(values)
+    np.minimum.at(found, calls[known], values[known])
+    return np.where(np.isinf(found), np.nan, found)
 
 
 def outside(found: Found, longer: Found) -> Found:

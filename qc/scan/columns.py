@@ -26,6 +26,8 @@ NAMES = ("call_id", "status", "reason", "message", "warnings", "duration_ms", "s
 AGENT, CUSTOMER, SYSTEM, UNKNOWN = range(4)
 ROLES = ("agent", "customer", "system", "unknown")
 _NO_CHANNEL = -(1 << 31)
+_FAR = 1 << 44
+_LATEST = 1 << 40
 
 _Array = Any
 
@@ -315,6 +317,35 @@ def sum_by(values: _Array, first: _Array) -> _Array:
     return sums[first[1:]] - sums[first[:-1]]
 
 
+def _sane(times: _Array) -> _Array:
+    """Times that arithmetic with calls in it can carry: from 0 to some thirty years."""
+    return (times >= 0) & (times < _LATEST)
+
+
+class _Lengths:
+    """Stretches of time of many calls: how much of them lies in a range."""
+
+    def __init__(self, call: _Array, start: _Array, end: _Array) -> None:
+        self._starts, self._start_sums = self._sorted(call, start)
+        self._ends, self._end_sums = self._sorted(call, end)
+
+    @staticmethod
+    def _sorted(call: _Array, times: _Array) -> tuple[_Array, _Array]:
+        order = np.argsort(call * _FAR + times, kind="stable")
+        return (call * _FAR + times)[order], np.concatenate(([0], np.cumsum(times[order])))
+
+    def between(self, call: _Array, low: _Array, high: _Array) -> _Array:
+        """Milliseconds of each call's stretches, added up, between `low` and `high`."""
+        return self._until(call, high) - self._until(call, low)
+
+    def _until(self, call: _Array, time: _Array) -> _Array:
+        """What was before, and a constant of the call: of calls before it every stretch has begun and ended."""
+        time = np.minimum(time, _FAR - 1)
+        begun = np.searchsorted(self._starts, call * _FAR + time)
+        over = np.searchsorted(self._ends, call * _FAR + time)
+        return (begun - over) * time - self._start_sums[begun] + self._end_sums[over]
+
+
 class Batch:
     """Columns as a pack with this confidence floor sees them. `meta`: what the call list says of a call, by call id."""
 
@@ -327,16 +358,24 @@ class Batch:
             self.reliable &= unknown | (sure.astype(np.float64) >= floor)
         self._coverages: dict[Any, tuple[_Array, _Array]] = {}
         self._windows: dict[Any, tuple[_Array, _Array]] = {}
+        self._speech: dict[str, tuple[_Lengths, _Lengths, _Lengths]] = {}
+
+    @cached_property
+    def orderly(self) -> _Array:
+        """Calls with times and turns in their places, of which every speaker is known; not all of it need have been heard."""
+        c = self.columns
+        bad = c.odd | c.cut | any_of(c.turn_role == UNKNOWN, c.turn_first) | any_of(c.span_role == UNKNOWN, c.span_first)
+        bad |= any_of(c.turn_number != np.arange(len(c.turn_call)) - c.turn_first[c.turn_call], c.turn_first)
+        bad |= any_of(~_sane(c.turn_start) | ~_sane(c.turn_end), c.turn_first)
+        bad |= any_of(~_sane(c.span_start) | ~_sane(c.span_end), c.span_first)
+        agent, customer = c.ends_silent
+        return ~(bad | agent | customer)
 
     @cached_property
     def clean(self) -> _Array:
-        """Calls of which all was heard and every speaker is known, so that what is not found was not said."""
+        """Orderly calls of which all was heard, so that what is not found was not said."""
         c = self.columns
-        bad = c.odd | c.cut | any_of(~self.reliable | (c.turn_role == UNKNOWN), c.turn_first)
-        bad |= any_of(~c.span_heard | (c.span_role == UNKNOWN), c.span_first)
-        bad |= any_of(c.turn_number != np.arange(len(c.turn_call)) - c.turn_first[c.turn_call], c.turn_first)
-        agent, customer = c.ends_silent
-        return ~(bad | agent | customer)
+        return self.orderly & ~(any_of(~self.reliable, c.turn_first) | any_of(~c.span_heard, c.span_first))
 
     @cached_property
     def _deducted(self) -> tuple[_Array, _Array, _Array, _Array]:
@@ -393,6 +432,27 @@ class Batch:
             heard = np.maximum(heard - np.bincount(call, lost, c.size).astype(np.int64), 0)
         some = total > 0
         return np.where(some, heard / np.maximum(total, 1), np.nan), some
+
+    def heard_in(self, who: str, call: _Array, low: _Array, high: _Array) -> _Array:
+        """Heard ÷ detected speech of `who` between `low` and `high` ms of a call, for many ranges; NaN where nobody speaks.
+
+        As `Call.coverage` says it, of calls that are orderly.
+        """
+        c = self.columns
+        if who not in self._speech:
+            mine = c.by(c.span_role, who, maybe=True)
+            heard = mine & c.span_heard
+            lost_call, lost_role, lost_start, lost_end = self._deducted
+            lost = c.by(lost_role.astype(np.int64), who, maybe=True)
+            self._speech[who] = (
+                _Lengths(c.span_call[mine], c.span_start[mine], c.span_end[mine]),
+                _Lengths(c.span_call[heard], c.span_start[heard], c.span_end[heard]),
+                _Lengths(lost_call[lost], lost_start[lost], lost_end[lost]),
+            )
+        low = np.maximum(low, 0)
+        high = np.maximum(high, low)
+        total, heard_ms, lost_ms = (lengths.between(call, low, high) for lengths in self._speech[who])
+        return np.where(total > 0, np.maximum(heard_ms - lost_ms, 0) / np.maximum(total, 1), np.nan)
 
     def range_ms(self, window: Window | None, who: str) -> tuple[_Array, _Array]:
         """Start and end of a window in each call, as `Call.range_ms` says it."""

@@ -70,10 +70,15 @@ class BatchScanner:
         fits = self._applies(rule, bounds.batch, number, chosen, verdicts)
         if fits is not None:
             open_ &= fits >= 0
-        plain = open_ & state.plain & (state.bits == UNDECIDED) & ~bounds.blind
+        undecided = open_ & (state.bits == UNDECIDED) & ~bounds.blind
+        plain = undecided & state.plain
         calls = np.flatnonzero(plain)
         verdicts.add_undecided(calls, number, state.coverage[calls], state.why[calls])
         open_ &= ~plain
+        if state.shown is not None:
+            doubted = undecided & ~plain & state.told
+            self._show_doubt(bounds.batch, number, (state.shown(doubted), state), verdicts)
+            open_ &= ~doubted
         shown = open_ & (state.bits == HIT) & ~bounds.blind
         if fits is not None:
             shown &= fits > 0
@@ -112,6 +117,15 @@ class BatchScanner:
         kept = np.arange(len(shown)) - np.repeat(first, counts) < MAX_EVIDENCE
         sizes = np.minimum(counts, MAX_EVIDENCE)
         verdicts.add_hits(batch, number, (calls, times, coverage[calls], sizes), shown.take(kept))
+
+    def _show_doubt(self, batch: Batch, number: int, doubts: tuple[Shown, State], verdicts: Verdicts) -> None:
+        shown, state = doubts
+        if not len(shown):
+            return
+        calls, first, counts = np.unique(shown.call, return_index=True, return_counts=True)
+        kept = np.arange(len(shown)) - np.repeat(first, counts) < MAX_EVIDENCE
+        verdicts.add_undecided(calls, number, state.coverage[calls], state.why[calls])
+        verdicts.add_evidence(batch, np.minimum(counts, MAX_EVIDENCE), shown.take(kept))
 
     def _show_absence(self, bounds: Bounds, number: int, rule: Rule, hits: tuple[_Array, State], verdicts: Verdicts) -> None:
         shown, state = hits
@@ -201,7 +215,12 @@ class Verdicts:
     def add_hits(self, batch: Batch, number: int, hits: tuple[_Array, _Array, _Array, _Array], shown: Shown) -> None:
         """Hits: (calls, counts, coverage, how much of `shown` each has)."""
         calls, times, coverage, sizes = hits
-        chunk = self._chunk(calls, number, 0, (times, coverage, [None] * len(calls)))
+        self._chunks.append(self._chunk(calls, number, 0, (times, coverage, [None] * len(calls))))
+        self.add_evidence(batch, sizes, shown)
+
+    def add_evidence(self, batch: Batch, sizes: _Array, shown: Shown) -> None:
+        """What the verdicts added last show: so much of `shown` each."""
+        chunk = self._chunks[-1]
         c = batch.columns
         roles = pa.DictionaryArray.from_arrays(pa.array(shown.role), pa.array(c.roles)).cast(pa.string())
         columns = {"role": roles, "start_ms": pa.array(shown.start_ms), "end_ms": pa.array(shown.end_ms)}
@@ -214,7 +233,6 @@ class Verdicts:
             }
         chunk.shown = sizes
         chunk.evidence = _evidence(columns, len(shown))
-        self._chunks.append(chunk)
 
     def add_absence(self, calls: _Array, number: int, coverage: _Array, windows: tuple[_Array, _Array] | None, who: str) -> None:
         """Hits because nothing was said in a window (start and end in ms; None: in the whole call)."""

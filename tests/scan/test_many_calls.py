@@ -150,6 +150,52 @@ def test_spaced_counts(rows: list[dict[str, Any]]) -> None:
     check(SPACED, numbered(rows))
 
 
+TALK = packed(
+    {
+        name: when
+        for name, when in YAML.items()
+        if any(word in when for word in ("near:", "then:", "silence", "reply", "unless", "says:"))
+    }
+    | {
+        "near-wide": "{near: [{says: [尽快, 请]}, {who: agent, says: [小时, 尽快处]}], within: 9 s}",
+        "not-near-turns": "{not_near: [{says: [尽快, 小时]}, {who: agent, says: [您好]}], within: 2 turns}",
+        "near-chars": "{near: [{says: [尽快]}, {says: [小时]}], within: 4 characters}",
+        "steps-turns": "{then: [{says: [尽快, 请]}, {who: agent, says: [小时, 请], within: 2 turns}]}",
+        "steps-far": "{then: [{says: [请]}, {says: [尽快]}, {says: [小时, 尽快]}]}",
+        "pause": "{silence: {longer_than: 500 ms, except_after: [请稍等, 尽快]}}",
+        "pauses": "{silence: {longer_than: 900 ms, before: agent, times: 2, except_after: [尽快]}}",
+        "answer": "{reply: {by: agent, longer_than: 500 ms, times: 2}}",
+        "unless": "{who: agent, says: [尽快, 请], unless: [小时]}",
+    }
+)
+
+
+@st.composite
+def patchy(draw: st.DrawFn) -> dict[str, Any]:
+    """A call of two known speakers in two channels, much of it not heard: by detection, by a flag, or both."""
+    turns: list[dict[str, Any]] = []
+    spans = []
+    now = 0
+    for number in range(draw(st.integers(2, 9))):
+        start = max(0, now + draw(st.sampled_from([-700, 0, 200, 600, 1200, 3500])))
+        start = max(start, turns[-1]["start_ms"] if turns else 0)
+        end = start + draw(st.sampled_from([300, 900, 2500]))
+        now = max(now, end)
+        role = ("agent", "customer")[number] if number < 2 else draw(st.sampled_from(["agent", "customer"]))
+        place = {"role": role, "channel": int(role == "customer"), "start_ms": start, "end_ms": end}
+        heard = draw(st.sampled_from(["yes", "yes", "yes", "no", "flag"]))
+        text = draw(PHRASES) + draw(st.sampled_from(["", "，", "尽快", "小时", "啊"])) + draw(PHRASES)
+        turns.append({**place, "turn": number, "text": text, "flags": [] if heard == "yes" else ["loop"], "char_ms": None})
+        spans.append({**place, "heard": heard != "no"})
+    return {"status": "ok", "turns": turns, "spans": spans, "duration_ms": now + 500, "warnings": []}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(patchy(), min_size=1, max_size=6))
+def test_calls_of_which_much_was_not_heard(rows: list[dict[str, Any]]) -> None:
+    check(TALK, numbered(rows))
+
+
 TIMES = st.integers(0, 30_000)
 ODD_TURNS = st.lists(
     st.fixed_dictionaries(
