@@ -231,11 +231,14 @@ SCORES = Table(
         _structs(
             "items",
             "What made the score, rule by rule.",
-            Field("rule", "string", "Rule id."),
+            Field("rule", "string", "Id of the rule or manual item."),
             Field("dimension", "string", "Dimension id."),
-            Field("verdict", "string", "`hit`, `undecided`, or `overruled` where reviewers heard none."),
+            Field("verdict", "string", "`hit`, `undecided`, or `overruled` (manual items: `miss`) where reviewers heard none."),
             Field(
-                "machine", "string", "The machine's own verdict; `miss` where reviewers heard a hit that it missed.", since="0.2"
+                "machine",
+                "string",
+                "The machine's own verdict; `miss` where reviewers heard a hit that it missed; `manual` where only people judge.",
+                since="0.2",
             ),
             Field("count", "int32", "How often it counted."),
             Field("worst", "float64", "Points in the worst case (negative: a deduction).", unit="points"),
@@ -261,9 +264,21 @@ SUMMARIES = Table(
         Field("calls", "int32", "Calls in all."),
         Field("scored", "int32", "Calls with a score."),
         Field("failed", "int32", "Calls without one."),
+        Field("unheard", "int32", "Scored calls of which nothing was heard: they are in no mean.", since="0.2"),
         Field("undecided", "int32", "Scored calls with at least one undecided rule."),
+        Field("unjudged", "int32", "Scored calls with a manual item that nobody has judged yet.", since="0.2"),
         Field("audio_ms", "int64", "Recorded time.", unit="ms"),
         Field("coverage", "float64", "Heard speech ÷ detected speech over the calls.", unit="0 to 1"),
+        Field(
+            "level_dbfs", "float64", "Mean level of the detected speech over the calls, by its length.", unit="dBFS", since="0.2"
+        ),
+        Field("mono", "int32", "Calls with both speakers on one channel.", since="0.2"),
+        Field(
+            "warned",
+            "int32",
+            "Calls whose transcript has a warning other than of one channel or no speech (`truncated`, `crosstalk`, …).",
+            since="0.2",
+        ),
         Field("mean_worst", "float64", "Mean of the calls' worst scores.", unit="points"),
         Field("mean_best", "float64", "Mean of the calls' best scores.", unit="points"),
         Field(
@@ -353,7 +368,11 @@ REVIEW_PLAN = Table(
         _CALL_ID,
         Field("rule", "string", "Rule id."),
         Field("round", "string", "Name of the draw."),
-        Field("stratum", "string", "`hit`, `near` (a miss near a hit) or `other` (any other miss)."),
+        Field(
+            "stratum",
+            "string",
+            "`hit`, `near` (a miss near a hit), `other` (any other miss), `all` (manual items), or `asked` (not drawn by lot).",
+        ),
         Field("stratum_calls", "int32", "Calls in the stratum."),
         Field("stratum_drawn", "int32", "Calls drawn from it; each had the chance `stratum_drawn` ÷ `stratum_calls`."),
         Field("machine", "string", "The machine's verdict when it was drawn."),
@@ -370,8 +389,9 @@ REVIEWS = Table(
         Field("rule", "string", "Rule id."),
         Field("reviewer", "string", "Who."),
         Field("at", "string", "When, as given with the answers."),
-        Field("answer", "string", "`hit`, `miss` or `cannot_tell`: what the reviewer heard."),
+        Field("answer", "string", "`hit`, `miss`, `cannot_tell` or `not_applicable`: what the reviewer heard."),
         Field("note", "string", "The reviewer's words."),
+        Field("shown", "bool", "The reviewer had seen what the machine found before answering.", since="0.2"),
     ),
 )
 
@@ -399,6 +419,53 @@ QUALITY = Table(
 )
 
 
+AGREEMENT = Table(
+    "agreement",
+    "How far reviewers of the same calls agree; made anew by score.",
+    ("pack_id", "rule"),
+    (
+        *_PACK,
+        Field("rule", "string", "Id of the rule or manual item; empty for all together."),
+        Field("reviewers", "int32", "Reviewers who judged a call that another judged, too."),
+        Field("calls", "int32", "Calls (and rules) that two or more judged. «Cannot tell» is no judgement."),
+        Field("pairs", "int32", "Pairs of judgements on the same call and rule."),
+        Field("agreed", "float64", "Share of these pairs that say the same.", unit="0 to 1"),
+        Field(
+            "alpha",
+            "float64",
+            "Krippendorff's alpha, nominal; null where all answers are alike.",
+            unit="1: always, 0: as by chance",
+        ),
+        Field("kappa", "float64", "Cohen's kappa, of more than two reviewers the mean over their pairs; null as above."),
+    ),
+)
+
+CORRECTED = Table(
+    "corrected",
+    "Providers' rates of a rule freed from the machine's errors, by what reviews say of its recall and specificity; made anew by score.",
+    ("pack_id", "kind", "id", "rule"),
+    (
+        *_PACK,
+        Field("kind", "string", "`provider`."),
+        Field("id", "string", "As in `summaries`."),
+        Field("rule", "string", "Rule id."),
+        Field("calls", "int32", "Scored calls to which the rule applies."),
+        Field("hits", "int32", "Of these, the machine's hits."),
+        Field("rate", "float64", "The machine's hits per 100 of these calls; undecided counts as no hit.", unit="per 100 calls"),
+        Field("corrected", "float64", "The rate after Rogan and Gladen; null below the minimum of calls.", unit="per 100 calls"),
+        Field("low", "float64", "Lower end of its 95 % interval.", unit="per 100 calls"),
+        Field("high", "float64", "Upper end.", unit="per 100 calls"),
+        Field("compared", "int32", "Its calls in queues that others have calls in, too."),
+        Field("strata", "int32", "Queues in which it was compared."),
+        Field("difference", "float64", "Its corrected rate minus the others', at the same mix of queues.", unit="per 100 calls"),
+        Field("difference_low", "float64", "Lower end of its 95 % interval.", unit="per 100 calls"),
+        Field("difference_high", "float64", "Upper end.", unit="per 100 calls"),
+        Field("p_adjusted", "float64", "Two-sided p-value, corrected by Holm over all providers and rules."),
+        Field("answer", "string", "`more`, `fewer` (hits than the others), `not_proven` or `not_enough` (calls)."),
+    ),
+)
+
+
 MIN_CALLS = 5
 """Scored calls below which `summaries` gives no interval of the mean."""
 
@@ -415,7 +482,21 @@ def agent_key(provider: str | None, agent: str | None) -> str:
 
 
 TABLES: dict[str, Table] = {
-    t.name: t for t in (CALLS, TRANSCRIPTS, FINDINGS, SCORES, SUMMARIES, COMPARISONS, TRENDS, REVIEW_PLAN, REVIEWS, QUALITY)
+    t.name: t
+    for t in (
+        CALLS,
+        TRANSCRIPTS,
+        FINDINGS,
+        SCORES,
+        SUMMARIES,
+        COMPARISONS,
+        TRENDS,
+        REVIEW_PLAN,
+        REVIEWS,
+        QUALITY,
+        AGREEMENT,
+        CORRECTED,
+    )
 }
 
 

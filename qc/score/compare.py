@@ -4,7 +4,8 @@ Calls are compared within strata (their queue or call type), never across them: 
 (mean of the group − mean of the others), weighted with Cochran's weights n·m ÷ (n + m) (Cochran 1954, «Some methods for
 strengthening the common χ² tests», Biometrics 10). Its error is Welch's, with Welch–Satterthwaite degrees of freedom
 (Welch 1947, Biometrika 34), from the variance within strata. What was not heard counts against the claim: «better» must hold
-with the group's worst against the others' best scores, «worse» the other way round. P-values are corrected for the number of
+with the group's worst against the others' best scores, «worse» the other way round. Calls of which nothing was heard are in no mean, and
+what only people judge is left out: few calls of each are judged, and those that were not would make every difference unproven. P-values are corrected for the number of
 questions by Holm's method (Holm 1979, Scandinavian Journal of Statistics 6). docs/scores.md tells what this does not do.
 """
 
@@ -169,9 +170,9 @@ def comparisons(scores: pa.Table, facts: CallFacts, pack: dict[str, Any]) -> pa.
 
     `scores`: the pack's rows in the order of `facts`. `pack`: its columns, the same in every row.
     """
-    ok = pc.fill_null(pc.equal(scores["status"], "ok"), False).to_numpy()
+    ok = facts.counted(scores)
     sides = _sides(scores, ok)
-    stratum, size = _strata(facts, ok)
+    stratum, size = strata_of(facts, ok)
     tables = []
     for groups in (group_by_provider(facts), group_by_agent(facts)):
         code = groups.code[ok]
@@ -207,12 +208,13 @@ def _comparison_rows(groups: Groups, sides: Sequence[str], found: Sequence[Contr
             "low": column("low"),
             "high": column("high"),
             "p_adjusted": p,
-            "answer": _answers(column("difference"), p, compared, ("better", "worse")),
+            "answer": answers(column("difference"), p, compared, ("better", "worse")),
         },
     )
 
 
-def _answers(difference: Any, p: Any, compared: Any, words: tuple[str, str]) -> list[str]:
+def answers(difference: Any, p: Any, compared: Any, words: tuple[str, str]) -> list[str]:
+    """What can be said of differences, float64 [n] each: one of `words` (above 0, below 0), `not_proven`, `not_enough` calls."""
     proven = np.nan_to_num(p, nan=1.0) < 1 - CONFIDENCE
     return [
         "not_enough" if c < MIN_COMPARED else "not_proven" if not sure else words[0] if d > 0 else words[1]
@@ -236,7 +238,8 @@ def _sides(scores: pa.Table, ok: Any) -> dict[str, tuple[Any, Any]]:
     return sides
 
 
-def _strata(facts: CallFacts, ok: Any) -> tuple[Any, int]:
+def strata_of(facts: CallFacts, ok: Any) -> tuple[Any, int]:
+    """The queue of each call that counts, int64 [calls that do], and how many there are."""
     encoded = pc.fill_null(facts.queue, "").filter(pa.array(ok)).dictionary_encode()
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), max(len(encoded.dictionary), 1)
 
@@ -246,13 +249,13 @@ def trends(scores: pa.Table, facts: CallFacts, pack: dict[str, Any], base: float
 
     `base`: points that a call starts with, and the most it can have.
     """
-    ok = pc.fill_null(pc.equal(scores["status"], "ok"), False).to_numpy()
+    ok = facts.counted(scores)
     day = _days(facts)
     dated = ok & ~np.isnat(day)
     worst, best = _sides(scores, ok)[""]
     inside = dated[ok]
     worst, best = worst[inside], best[inside]
-    stratum, size = _strata(facts, dated)
+    stratum, size = strata_of(facts, dated)
     tables = [schema("trends").empty_table()]
     whole = Groups("all", np.zeros(len(ok), np.int64), [""], [None], [None])
     for groups in (whole, group_by_provider(facts)):
@@ -301,7 +304,7 @@ def _trend_rows(groups: Groups, unit: str, periods: Any, cells: Cells, of: tuple
             "difference_high": np.where(first, np.nan, found.high),
             "p_adjusted": p,
             "answer": [
-                "first" if f else a for f, a in zip(first, _answers(found.difference, p, compared, ("up", "down")), strict=True)
+                "first" if f else a for f, a in zip(first, answers(found.difference, p, compared, ("up", "down")), strict=True)
             ],
         },
     )

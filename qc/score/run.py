@@ -1,8 +1,8 @@
-"""The verb `score`: findings → scores, summaries, comparisons, trends. Cheap next to scanning, so it is always done anew, as a whole."""
+"""The verb `score`: findings and reviews → scores, summaries, comparisons, trends, quality. Cheap next to scanning, so it is always done anew, as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +13,18 @@ import pyarrow.compute as pc
 from qc.errors import StoreError, UsageError
 from qc.packs import Pack, read_stored
 from qc.progress import Progress, Silent
-from qc.score.compare import comparisons, trends
-from qc.score.reviews import overrule, quality, settle
+from qc.score.agreement import agreement
+from qc.score.compare import comparisons, strata_of, trends
+from qc.score.corrected import corrected
+from qc.score.reviews import judged_by_people, overrule, quality, reviewed_rules, settle
 from qc.score.scorecard import Scorecard, Verdicts, read_verdicts, score_batch
-from qc.score.summaries import Scored, call_facts, pack_columns, summarise
+from qc.score.summaries import Scored, call_facts, group_by_provider, pack_columns, summarise
 from qc.store import Store
 from qc.tables import schema
 from qc.version import VERSION
+
+MADE = ("summaries", "comparisons", "trends", "quality", "agreement", "corrected")
+"""Tables that are made from scores and reviews, each replaced as a whole."""
 
 _COLUMNS = ("call_id", "pack_id", "pack_version", "pack_sha256", "pack_signer", "status", "reason", "message", "verdicts")
 
@@ -49,7 +54,7 @@ class ScoreSummary:
 
 
 def score(store: Store, options: ScoreOptions | None = None, progress: Progress | None = None) -> ScoreSummary:
-    """Score every row of `findings` and summarise; replaces `scores`, `summaries`, `comparisons` and `trends`.
+    """Score every row of `findings` and summarise; replaces `scores` and every table made from them (`MADE`).
 
     Raises UsageError when nothing was scanned yet, StoreError when findings do not fit the pack that they name.
     """
@@ -59,7 +64,7 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
     cards = _Cards(lambda digest: read_stored(store, digest))
     listener.start("score", store.keys("findings").num_rows)
     reviews = store.read("reviews")
-    settled: dict[str, dict[tuple[str, str], bool]] = {}
+    settled: dict[str, dict[tuple[str, str], str]] = {}
     pieces: list[pa.Table] = []
     taken: list[tuple[str, Any, Verdicts]] = []
     position = 0
@@ -71,7 +76,9 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
             verdicts = read_verdicts(card, part, f"{pack_id} {digest}")
             if pack_id not in settled:
                 settled[pack_id] = settle(reviews, pack_id)
-            verdicts = overrule(card, verdicts, part["call_id"].combine_chunks(), settled[pack_id])
+            ids, ok = part["call_id"].combine_chunks(), pc.fill_null(pc.equal(part["status"], "ok"), False).to_numpy()
+            verdicts = overrule(card, verdicts, ids, settled[pack_id])
+            verdicts = judged_by_people(card, verdicts, ids, ok, settled[pack_id])
             pieces.append(score_batch(card, part, verdicts, VERSION))
             shifted = replace(verdicts, call=verdicts.call + position)
             taken.append((digest, np.arange(position, position + part.num_rows), shifted))
@@ -125,12 +132,12 @@ def _in_order(taken: list[tuple[str, Any, Verdicts]], order: Any) -> _Parts:
 
 
 def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, listener: Progress) -> dict[str, pa.Table]:
-    """`summaries`, `comparisons` and `trends`, by name."""
+    """The tables of `MADE`, by name."""
     calls = store.read("calls", ["call_id", "provider", "agent_id", "agent_name", "queue", "started_at"])
-    transcripts = store.read("transcripts", ["call_id", "duration_ms", "roles"])
+    transcripts = store.read("transcripts", ["call_id", "duration_ms", "roles", "warnings"])
     plan, reviews = store.read("review_plan"), store.read("reviews")
     packs = scores["pack_id"].to_numpy(zero_copy_only=False)
-    tables = {name: [schema(name).empty_table()] for name in ("summaries", "comparisons", "trends", "quality")}
+    tables = {name: [schema(name).empty_table()] for name in MADE}
     for pack in sorted(pc.unique(scores["pack_id"]).to_pylist()):
         first, last = np.searchsorted(packs, pack), np.searchsorted(packs, pack, side="right")
         mine = scores.slice(first, last - first)
@@ -143,10 +150,32 @@ def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, lis
         facts = call_facts(mine["call_id"].combine_chunks(), calls, transcripts)
         tables["summaries"].append(summarise(Scored(mine, inside), facts))
         columns = pack_columns(mine)
-        tables["comparisons"].append(comparisons(mine, facts, columns))
-        tables["quality"].append(quality(plan, reviews, columns))
-        tables["trends"].append(trends(mine, facts, columns, max(card.base for card, _, _ in inside)))
+        by_machine = _by_machine(mine, inside)
+        tables["comparisons"].append(comparisons(by_machine, facts, columns))
+        tables["trends"].append(trends(by_machine, facts, columns, max(card.base for card, _, _ in inside)))
+        rules = reviewed_rules(plan, reviews, pack)
+        tables["quality"].append(quality(rules, columns))
+        tables["agreement"].append(agreement(reviews, columns))
+        if rules:
+            counts = facts.counted(mine)
+            groups = group_by_provider(facts)
+            tables["corrected"].append(corrected(groups, inside, counts, strata_of(facts, counts), rules, columns))
     return {name: pa.concat_tables(made) for name, made in tables.items()}
+
+
+def _by_machine(scores: pa.Table, parts: Sequence[tuple[Scorecard, Any, Verdicts]]) -> pa.Table:
+    """The scores without the manual items: what is compared. The table itself where no pack has any."""
+    if not any(card.manual.any() for card, _, _ in parts):
+        return scores
+    pieces, order = [], []
+    for card, rows, verdicts in parts:
+        mine = verdicts.only(~card.manual[verdicts.rule])
+        place = np.full(scores.num_rows, -1)
+        place[rows] = np.arange(len(rows))
+        pieces.append(score_batch(card, scores.take(pa.array(rows)), replace(mine, call=place[mine.call]), VERSION))
+        order.append(rows)
+    back = np.argsort(np.concatenate(order), kind="stable")
+    return pa.concat_tables(pieces).take(pa.array(back)).combine_chunks()
 
 
 def _summary(scores: pa.Table, summaries: pa.Table) -> ScoreSummary:

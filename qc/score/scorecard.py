@@ -3,7 +3,8 @@
 The arithmetic (docs/scores.md): an item is points × count, its size bounded by the rule's cap, × the dimension's weight
 relative to the mean weight (equal weights leave points as written). A call's score is base + the sum of its items, kept
 between 0 and the base: a bonus makes up for deductions, it does not lift a call above the others.
-A fatal hit makes it 0. A rule that could not be decided counts as one hit at the end that it would hurt or help.
+A fatal hit makes it 0. A rule that could not be decided counts as one hit at the end that it would hurt or help; so does a
+manual item that nobody has judged yet.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from qc.errors import StoreError
 from qc.tables import schema
 
 if TYPE_CHECKING:
-    from qc.packs import Pack
+    from qc.packs import Manual, Pack, Rule
 
-HIT, UNDECIDED, NOT_APPLICABLE, OVERRULED, MISS = range(5)
-"""`OVERRULED`: the machine's hit or doubt that a reviewer heard to be none."""
+HIT, UNDECIDED, NOT_APPLICABLE, OVERRULED, MISS, MANUAL = range(6)
+"""`OVERRULED`: the machine's hit or doubt that a reviewer heard to be none. `MANUAL`: in place of the machine's verdict, where
+only people judge."""
 _VERDICTS = ["hit", "undecided", "not_applicable"]
-_WORDS = [*_VERDICTS, "overruled", "miss"]
+_WORDS = [*_VERDICTS, "overruled", "miss", "manual"]
 
 
 @dataclass(frozen=True)
 class Scorecard:
-    """A pack's rules as arrays in the pack's order; all [rules] but `base` and `dimensions`."""
+    """A pack's rules, then its manual items, as arrays in the pack's order; all [rules] but `base` and `dimensions`."""
 
     rules: tuple[str, ...]
     dimensions: tuple[str, ...]
@@ -38,6 +40,7 @@ class Scorecard:
     cap: Any  # float64, the most points of either sign a call can get from the rule; inf without one
     weight: Any  # float64, of the rule's dimension ÷ the mean weight
     fatal: Any  # bool
+    manual: Any  # bool, only people judge it
     base: float
 
     @classmethod
@@ -46,15 +49,17 @@ class Scorecard:
         names = [d.id for d in pack.dimensions]
         weights = np.array([float(d.weight) for d in pack.dimensions], np.float64)
         relative = weights / weights.mean() if len(weights) else weights
-        dimension_of = np.array([names.index(r.dimension) for r in pack.rules], np.int64)
+        lines: list[Rule | Manual] = [*pack.rules, *pack.manual]
+        dimension_of = np.array([names.index(r.dimension) for r in lines], np.int64)
         return cls(
-            rules=tuple(r.id for r in pack.rules),
+            rules=tuple(r.id for r in lines),
             dimensions=tuple(names),
             dimension_of=dimension_of,
-            points=np.array([float(r.points) for r in pack.rules], np.float64),
-            cap=np.array([np.inf if r.cap is None else abs(float(r.cap)) for r in pack.rules], np.float64),
+            points=np.array([float(r.points) for r in lines], np.float64),
+            cap=np.array([np.inf if r.cap is None else abs(float(r.cap)) for r in lines], np.float64),
             weight=relative[dimension_of],
-            fatal=np.array([bool(r.fatal) for r in pack.rules], bool),
+            fatal=np.array([bool(r.fatal) for r in lines], bool),
+            manual=np.arange(len(lines)) >= len(pack.rules),
             base=float(pack.base),
         )
 
@@ -76,7 +81,11 @@ class Verdicts:
     rule: Any  # int64, index into Scorecard.rules
     verdict: Any  # int8, HIT, UNDECIDED, NOT_APPLICABLE or OVERRULED
     count: Any  # int64
-    machine: Any  # int8, the machine's own verdict
+    machine: Any  # int8, the machine's own verdict, or MANUAL
+
+    def only(self, keep: Any) -> Verdicts:
+        """Some of them: bool [verdicts]."""
+        return Verdicts(*(getattr(self, f)[keep] for f in ("call", "rule", "verdict", "count", "machine")))
 
 
 def read_verdicts(card: Scorecard, findings: pa.Table, pack: str) -> Verdicts:
@@ -112,7 +121,7 @@ def score_batch(card: Scorecard, findings: pa.Table, verdicts: Verdicts, tool_ve
     counted = verdicts.verdict != NOT_APPLICABLE
     call, rule = verdicts.call[counted], verdicts.rule[counted]
     verdict, machine = verdicts.verdict[counted], verdicts.machine[counted]
-    undecided, overruled = verdict == UNDECIDED, verdict == OVERRULED
+    undecided, overruled = verdict == UNDECIDED, (verdict == OVERRULED) | (verdict == MISS)
     points = np.where(overruled, 0.0, card.item(rule, np.where(undecided, 1, verdicts.count[counted])))
     worst = np.where(undecided & (points > 0), 0.0, points)
     best = np.where(undecided & (points < 0), 0.0, points)

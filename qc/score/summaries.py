@@ -1,7 +1,7 @@
 """Scores of calls become figures of agents, providers and the whole: means with intervals, rule rates with intervals.
 
 The interval of a mean owns both doubts, of sampling and of what was not heard: from the lower end of the t-interval of the
-worst scores to the upper end of that of the best ones. There is none below `MIN_CALLS` scored calls, nor where all of them
+worst scores to the upper end of that of the best ones. Calls of which nothing was heard are in no mean. There is none below `MIN_CALLS` scored calls, nor where all of them
 have the same score: the t-interval would claim certainty from seeing no spread.
 """
 
@@ -43,6 +43,17 @@ class CallFacts:
     audio_ms: Any
     speech_ms: Any
     heard_ms: Any
+    unheard: Any = None
+    """bool: speech was looked for, and none was heard."""
+    mono: Any = None
+    warned: Any = None
+    level: Any = None
+    """Sum of dBFS × ms of detected speech, and of these ms, float64 [calls, 2]."""
+
+    def counted(self, scores: pa.Table) -> Any:
+        """Calls that count in means and comparisons: scored, and something of them was heard. bool [calls]."""
+        ok = pc.fill_null(pc.equal(scores["status"], "ok"), False).to_numpy()
+        return ok if self.unheard is None else ok & ~self.unheard
 
 
 _NAMES = ("provider", "agent_id", "agent_name", "queue", "started_at")
@@ -56,11 +67,19 @@ def call_facts(call_ids: pa.Array, calls: pa.Table, transcripts: pa.Table) -> Ca
     roles = transcripts["roles"].combine_chunks()
     owner, flat = pc.list_parent_indices(roles).to_numpy(), pc.list_flatten(roles)
 
-    def per_call(member: str) -> Any:
-        values = pc.fill_null(pc.struct_field(flat, member), 0).to_numpy(zero_copy_only=False)
+    def per_role(values: Any) -> Any:
         sums = pa.array(np.bincount(owner, weights=values, minlength=len(roles)))
         return pc.fill_null(sums.take(heard_row), 0.0).to_numpy(zero_copy_only=False)
 
+    def per_call(member: str) -> Any:
+        return per_role(_filled(pc.struct_field(flat, member)))
+
+    level = pc.struct_field(flat, "level_dbfs")
+    weight = np.where(pc.is_valid(level).to_numpy(zero_copy_only=False), _filled(pc.struct_field(flat, "speech_ms")), 0.0)
+    loud = np.column_stack([per_role(weight * _filled(level)), per_role(weight)])
+    said = _warnings(transcripts["warnings"].combine_chunks(), {"no_speech": ("no_speech",), "mono": _ONE_CHANNEL})
+    silent, mono, warned = (pc.fill_null(pa.array(said[k]).take(heard_row), False).to_numpy(zero_copy_only=False) for k in said)
+    speech, heard = per_call("speech_ms"), per_call("heard_ms")
     audio = pc.fill_null(transcripts["duration_ms"].combine_chunks().take(heard_row), 0)
     return CallFacts(
         provider=names["provider"],
@@ -69,9 +88,32 @@ def call_facts(call_ids: pa.Array, calls: pa.Table, transcripts: pa.Table) -> Ca
         queue=names["queue"],
         started_at=names["started_at"],
         audio_ms=audio.to_numpy(zero_copy_only=False),
-        speech_ms=per_call("speech_ms"),
-        heard_ms=per_call("heard_ms"),
+        speech_ms=speech,
+        heard_ms=heard,
+        unheard=(heard == 0) & ((speech > 0) | silent),
+        mono=mono,
+        warned=warned,
+        level=loud,
     )
+
+
+_ONE_CHANNEL = ("mono", "same_channels")
+
+
+def _warnings(column: pa.ListArray, wanted: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Whether each transcript has one of these warnings, and (`warned`) any other: bool [transcripts] each."""
+    owner, flat = pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column)
+    any_other = np.ones(len(flat), bool)
+    out = {}
+    for name, words in wanted.items():
+        here = pc.fill_null(pc.is_in(flat, value_set=pa.array(words)), False).to_numpy(zero_copy_only=False)
+        any_other &= ~here
+        out[name] = np.bincount(owner[here], minlength=len(column)) > 0
+    return {**out, "warned": np.bincount(owner[any_other], minlength=len(column)) > 0}
+
+
+def _filled(values: pa.Array) -> Any:
+    return pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
 
 
 def _no_blank(column: pa.Array) -> pa.Array:
@@ -146,17 +188,25 @@ def _rows(scored: Scored, facts: CallFacts, groups: Groups) -> pa.Table:
         return np.bincount(code, weights=values, minlength=size)
 
     worst, best = (pc.fill_null(data[c], 0.0).to_numpy() for c in ("worst", "best"))
-    scored_calls = count(ok)
-    divisor = np.where(scored_calls > 0, scored_calls, 1)
+    counted = facts.counted(data)
+    worst, best = np.where(counted, worst, 0.0), np.where(counted, best, 0.0)
+    scored_calls, in_mean = count(ok), count(counted)
+    divisor = np.where(in_mean > 0, in_mean, 1)
     mean_worst, mean_best = total(worst) / divisor, total(best) / divisor
     ceiling = max((card.base for card, _, _ in scored.parts), default=np.inf)
-    below, above = (half_width(scored_calls, total(v), total(v**2)) for v in (worst, best))
+    below, above = (half_width(in_mean, total(v), total(v**2)) for v in (worst, best))
     low, high = np.maximum(mean_worst - below, 0.0), np.minimum(mean_best + above, ceiling)
-    known = (scored_calls >= MIN_CALLS) & ((below > 0) | (above > 0) | (mean_best > mean_worst))
+    known = (in_mean >= MIN_CALLS) & ((below > 0) | (above > 0) | (mean_best > mean_worst))
     speech, heard = total(facts.speech_ms), total(facts.heard_ms)
-    unsure = np.zeros(data.num_rows, bool)
-    for _, _, verdicts in scored.parts:
-        unsure[verdicts.call[verdicts.verdict == UNDECIDED]] = True
+    unsure, unjudged = np.zeros(data.num_rows, bool), np.zeros(data.num_rows, bool)
+    for card, _, verdicts in scored.parts:
+        open_ = verdicts.verdict == UNDECIDED
+        by_people = card.manual[verdicts.rule] if len(card.rules) else open_
+        unsure[verdicts.call[open_ & ~by_people]] = True
+        unjudged[verdicts.call[open_ & by_people]] = True
+    none = np.zeros(data.num_rows, bool)
+    level = np.zeros((data.num_rows, 2)) if facts.level is None else facts.level
+    loud, spoken = total(level[:, 0]), total(level[:, 1])
     columns: dict[str, Any] = {
         **{k: pa.array([v] * size, pa.string()) for k, v in pack_columns(data).items()},
         "kind": pa.array([groups.kind] * size, pa.string()),
@@ -166,16 +216,21 @@ def _rows(scored: Scored, facts: CallFacts, groups: Groups) -> pa.Table:
         "calls": np.bincount(code, minlength=size),
         "scored": scored_calls,
         "failed": count(~ok),
+        "unheard": count(ok & ~counted),
         "undecided": count(unsure & ok),
+        "unjudged": count(unjudged & ok),
+        "level_dbfs": _masked(loud / np.where(spoken > 0, spoken, 1), spoken > 0),
+        "mono": count(none if facts.mono is None else facts.mono),
+        "warned": count(none if facts.warned is None else facts.warned),
         "audio_ms": total(facts.audio_ms).astype(np.int64),
         "coverage": _masked(heard / np.where(speech > 0, speech, 1), speech > 0),
-        "mean_worst": _masked(mean_worst, scored_calls > 0),
-        "mean_best": _masked(mean_best, scored_calls > 0),
+        "mean_worst": _masked(mean_worst, in_mean > 0),
+        "mean_best": _masked(mean_best, in_mean > 0),
         "low": _masked(low, known),
         "high": _masked(high, known),
         "fatal": count(pc.fill_null(data["fatal"], False).to_numpy()),
         "rules": pa.array(_rule_lists(scored, groups, ok), schema("summaries").field("rules").type),
-        "dimensions": pa.array(_dimension_lists(data, code, size), schema("summaries").field("dimensions").type),
+        "dimensions": pa.array(_dimension_lists(data, code, size, counted), schema("summaries").field("dimensions").type),
     }
     target = schema("summaries")
     return pa.table([_array(columns[f.name], f.type) for f in target], schema=target)
@@ -198,7 +253,8 @@ def pack_columns(data: pa.Table) -> dict[str, str]:
 
 
 def _rule_lists(scored: Scored, groups: Groups, ok: Any) -> list[list[dict[str, Any]]]:
-    """Per group the rules that hit or could not be decided, in the pack's order, with rates and Wilson intervals."""
+    """Per group the rules that hit or could not be decided, and the manual items that people judged, in the pack's order, with
+    rates and Wilson intervals."""
     names = list(dict.fromkeys(rule for card, _, _ in scored.parts for rule in card.rules))
     place = {rule: i for i, rule in enumerate(names)}
     shape = (len(groups.ids), len(names))
@@ -214,6 +270,10 @@ def _rule_lists(scored: Scored, groups: Groups, ok: Any) -> list[list[dict[str, 
         unsure += tally(UNDECIDED)
         decided[:, column] += np.bincount(groups.code[rows[ok[rows]]], minlength=shape[0])[:, None]
         decided -= tally(UNDECIDED) + tally(NOT_APPLICABLE)
+    by_people = np.zeros(len(names), bool)
+    for card, _, _ in scored.parts:
+        by_people[[place[r] for r in card.rules]] = card.manual
+    listed = (hits > 0) | np.where(by_people, decided > 0, unsure > 0)
     low, high = wilson(hits, decided)
     rate = 100 * hits / np.where(decided > 0, decided, 1)
 
@@ -228,12 +288,13 @@ def _rule_lists(scored: Scored, groups: Groups, ok: Any) -> list[list[dict[str, 
             **{k: round(float(v), 6) if known else None for k, v in values.items()},
         }
 
-    return [[entry(g, int(r)) for r in np.flatnonzero(hits[g] + unsure[g])] for g in range(shape[0])]
+    return [[entry(g, int(r)) for r in np.flatnonzero(listed[g])] for g in range(shape[0])]
 
 
-def _dimension_lists(data: pa.Table, code: Any, size: int) -> list[list[dict[str, Any]]]:
+def _dimension_lists(data: pa.Table, code: Any, size: int, counted: Any) -> list[list[dict[str, Any]]]:
     """Per group the mean of each dimension's worst and best, in the pack's order."""
-    column = data["dimensions"].combine_chunks()
+    column = data["dimensions"].filter(pa.array(counted)).combine_chunks()
+    code = code[counted]
     owner, flat = pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column)
     ids = pc.struct_field(flat, "dimension").dictionary_encode()
     names = ids.dictionary.to_pylist()

@@ -13,7 +13,7 @@ from qc.packs.conditions import Says, Term
 from qc.packs.flatten import save
 from qc.packs.model import Case, Dimension, Line, Pack, Rule
 from qc.score import score
-from qc.score.reviews import quality, settle
+from qc.score.reviews import quality, reviewed_rules, settle
 from qc.store import Store
 from qc.tables import schema
 
@@ -147,6 +147,10 @@ def plan_and_answers(
 PACK = {"pack_id": "p", "pack_version": "1.0.0", "pack_sha256": "0" * 64, "pack_signer": "local"}
 
 
+def measured(plan: pa.Table, reviews: pa.Table) -> list[dict[str, Any]]:
+    return quality(reviewed_rules(plan, reviews, "p"), PACK).to_pylist()
+
+
 def test_precision_and_recall_by_hand() -> None:
     """80 of 100 hits answered right of 10; of 50 near 1 of 5; of 1,000 others none of 10."""
     rows = [("hit", i, 100, 10, i < 8) for i in range(10)] + [("near", i, 50, 5, i < 1) for i in range(5)]
@@ -162,13 +166,13 @@ def test_precision_and_recall_by_hand() -> None:
         {"pack_id": "p", "call_id": f"{s}{i}", "rule": "r", "reviewer": "li", "answer": "hit" if hit else "miss"}
         for s, i, _, _, hit in rows
     ]
-    (row,) = quality(plan, table("reviews", said), PACK).to_pylist()
+    (row,) = measured(plan, table("reviews", said))
     assert (row["reviewed"], row["reviewed_hits"], row["right"], row["missed"]) == (25, 10, 8, 1)
     assert row["precision"] == 0.8
     assert row["recall"] == pytest.approx(80 / (80 + 10), abs=1e-6)
     assert 0.4 < row["precision_low"] < 0.8 < row["precision_high"] < 0.97
     assert row["recall_low"] < row["recall"] <= row["recall_high"] <= 1
-    (again,) = quality(plan, table("reviews", said), PACK).to_pylist()
+    (again,) = measured(plan, table("reviews", said))
     assert again == row
 
 
@@ -178,7 +182,7 @@ def test_a_stratum_without_answers_leaves_recall_open() -> None:
         rng, {"hit": 50, "near": 20, "other": 200}, {"hit": 0.9, "near": 0.1, "other": 0.01}, {"hit": 10, "near": 5, "other": 5}
     )
     kept = table("reviews", [a for a in answers.to_pylist() if not a["call_id"].startswith("other")])
-    (row,) = quality(plan, kept, PACK).to_pylist()
+    (row,) = measured(plan, kept)
     assert row["precision"] is not None and row["recall"] is None
 
 
@@ -190,7 +194,7 @@ def test_intervals_of_precision_and_recall_cover_the_truth() -> None:
     for _ in range(runs):
         sizes, true = {"hit": 2000, "near": 1000, "other": 5000}, {"hit": 0.8, "near": 0.2, "other": 0.03}
         plan, answers, precision, recall = plan_and_answers(rng, sizes, true, {"hit": 60, "near": 40, "other": 60})
-        (row,) = quality(plan, answers, PACK).to_pylist()
+        (row,) = measured(plan, answers)
         covered["precision"] += row["precision_low"] <= precision <= row["precision_high"]
         covered["recall"] += row["recall_low"] <= recall <= row["recall_high"]
     assert all(0.92 <= n / runs <= 0.99 for n in covered.values()), covered
@@ -199,4 +203,4 @@ def test_intervals_of_precision_and_recall_cover_the_truth() -> None:
 def test_settle_counts_votes() -> None:
     rows = [("a", "hit"), ("a", "miss"), ("b", "hit"), ("b", "cannot_tell"), ("c", "cannot_tell")]
     votes = [{"pack_id": "p", "call_id": c, "rule": "r", "reviewer": str(i), "answer": a} for i, (c, a) in enumerate(rows)]
-    assert settle(table("reviews", votes), "p") == {("b", "r"): True}
+    assert settle(table("reviews", votes), "p") == {("b", "r"): "hit"}
