@@ -28,6 +28,19 @@ if TYPE_CHECKING:
 
 rules_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, test, compare, seal and exchange rule packs.")
 
+_GARBAGE_AFTER = 1_000_000
+
+
+@rules_app.callback()
+def _before() -> None:
+    """A big pack is a million small objects, all of them needed: looking for garbage among them again and again would take
+    half of a verb's time.
+    """
+    import gc
+
+    gc.set_threshold(_GARBAGE_AFTER)
+
+
 _Paths = Annotated[list[Path], typer.Argument(help="Folders of rule packs, or sealed packs (*.qcpack).", show_default=False)]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -74,21 +87,22 @@ def test(
     """
     from qc.errors import UsageError
     from qc.packs.reader import suggestion
-    from qc.scan import run_cases
+    from qc.scan import cores, run_cases
     from qc.scan.robustness import robustness
 
     packs = _load(paths)
     known = {r.id for pack in packs for r in pack.rules}
     if rule and rule not in known:
         raise UsageError(f"there is no rule {rule!r}", where="--rule", hint=suggestion(rule, known))
-    results = [(pack, result) for pack in packs for result in run_cases(pack) if not rule or result.rule.id == rule]
+    rules = {rule} if rule else ()
+    results = [(pack, result) for pack in packs for result in run_cases(pack, rules)]
     failed = [(pack, result) for pack, result in results if not result.ok]
     if junit:
         from qc.cli.junit import junit as as_xml
         from qc.store import atomic_write
 
         atomic_write(junit, as_xml(results))
-    robust = [(pack, one) for pack in packs for one in robustness(pack, {rule} if rule else ())] if damage else []
+    robust = [(pack, one) for pack in packs for one in robustness(pack, rules, cores())] if damage else []
     value = {
         "cases": [_case(pack, result) for pack, result in results],
         "failed": len(failed),

@@ -39,8 +39,10 @@ def advise(pack: Pack) -> list[Advice]:
 
 def _advice(term: Term) -> tuple[str, str]:
     """What is wrong with how a word is matched, and what to write instead; empty where nothing is."""
+    if not (term.kind == "fuzzy" or (term.kind == "sound" and term.tolerate)):
+        return "", ""
     size = len(normal_text(term.text))
-    if term.kind == "sound" and term.tolerate and size <= SHORT_SOUND:
+    if term.kind == "sound" and size <= SHORT_SOUND:
         return (
             f"{term.text} has two syllables; with {', '.join(term.tolerate)} taken for the same it also hits other words",
             f"write a longer phrase, or {{word: {term.text}, match: sound}} without `tolerate`",

@@ -78,8 +78,6 @@ def refer(reader: Reader, node: Node, depth: int) -> Condition:
         reader.problem(node, f"conditions are nested deeper than {MAX_NESTING} levels", "make two rules of it")
     reader.parts_read += size.parts
     reader.terms_read += size.terms
-    reader.patterns_read += size.patterns
-    reader.costly_read += size.costly
     if reader.parts_read > MAX_EXPANDED:
         reader.problem(node, f"names stand for more than {MAX_EXPANDED} conditions in all", "make two packs of them")
         return Says(terms=())
@@ -90,8 +88,6 @@ def refer(reader: Reader, node: Node, depth: int) -> Condition:
 class _Size:
     parts: int = 0
     terms: int = 0
-    patterns: int = 0
-    costly: int = 0
     height: int = 0
 
 
@@ -104,8 +100,6 @@ def _measure(condition: Condition) -> _Size:
 def _add(item: Any, size: _Size, height: int) -> None:
     if isinstance(item, Term):
         size.terms += 1
-        size.patterns += item.kind == "pattern"
-        size.costly += item.kind in ("fuzzy", "similar")
         return
     if dataclasses.is_dataclass(item):
         size.parts += 1

@@ -76,9 +76,8 @@ def read_lists(reader: Reader, named: list[tuple[Node, str, Node]]) -> None:
             reader.problem(place, f"there are two word lists called {name!r}", "rename one of them")
         else:
             plain = Reader()
-            plain.patterns_read = reader.patterns_read
+            plain.patterns = reader.patterns
             reader.lists[name] = read_terms(plain, words, f"the list {name!r}", as_list=True)
-            reader.patterns_read = plain.patterns_read
             reader.problems.extend(plain.problems)
 
 

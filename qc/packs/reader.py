@@ -16,6 +16,7 @@ from qc.errors import Problem
 from qc.packs.conditions import Condition, Gap, Term, Window
 from qc.packs.model import LANGUAGES, Text
 from qc.packs.nodes import Node
+from qc.packs.patterns import BadPattern
 
 MAX_ITEMS = 5_000
 MAX_TEXT = 2_000
@@ -47,8 +48,10 @@ class Reader:
         self.problems: list[Problem] = []
         self.lists = dict(lists or {})
         self.terms_read = 0
-        self.patterns_read = 0
-        self.costly_read = 0
+        self.patterns: dict[str, BadPattern | None] = {}
+        """Different patterns read so far, each with what is wrong with it."""
+        self.costly: set[Term] = set()
+        """Different words to be matched nearly, and sentences, read so far."""
         self.parts_read = 0
         self.named: dict[str, tuple[Condition, Any]] = {}
         """Conditions by name, each with its size (`qc.packs.names`)."""

@@ -25,8 +25,10 @@ MAX_PACK_TERMS = 200_000
 """Words and patterns of all rules together, lists written out."""
 
 MAX_PATTERNS = 1_000
+"""Different patterns in a pack: one that many rules use is looked for once."""
+
 MAX_COSTLY = 500
-"""Words matched nearly, and sentences, in a pack: each costs as much as a pattern."""
+"""Different words matched nearly, and sentences, in a pack: each costs as much as a pattern."""
 
 FUZZY_LENGTH = (4, 40)
 SENTENCE_LENGTH = (4, 100)
@@ -118,8 +120,8 @@ def _as_asked(reader: Reader, node: Node, term: Term, how: How | None) -> Term |
         )
         return None
     if term.kind in ("fuzzy", "similar"):
-        reader.costly_read += 1
-        if reader.costly_read > MAX_COSTLY:
+        reader.costly.add(term)
+        if len(reader.costly) > MAX_COSTLY:
             _too_many(reader, node, f"more than {MAX_COSTLY} words are matched nearly or as sentences")
             return None
     return term
@@ -192,16 +194,7 @@ def _plain(reader: Reader, node: Node, what: str) -> Term | None:
     if not text:
         return None
     if len(text) > 2 and _PATTERN.fullmatch(text):
-        reader.patterns_read += 1
-        if reader.patterns_read > MAX_PATTERNS:
-            _too_many(reader, node, f"there are more than {MAX_PATTERNS} patterns")
-            return None
-        try:
-            compile_pattern(text[1:-1])
-        except BadPattern as bad:
-            reader.problem(node, bad.message, bad.hint)
-            return None
-        return Term("pattern", text[1:-1])
+        return _pattern(reader, node, text[1:-1])
     separator = next((c for c in ",，、;；|/" if c in text), "")
     if separator:
         several = ", ".join(part.strip() for part in re.split(r"[,，、;；|/]", text) if part.strip())
@@ -218,6 +211,27 @@ def _plain(reader: Reader, node: Node, what: str) -> Term | None:
         reader.problem(node, f"a word is longer than {MAX_WORD} characters", "keep the shortest part that cannot be mistaken")
         return None
     return Term("word", text)
+
+
+def _pattern(reader: Reader, node: Node, text: str) -> Term | None:
+    if text not in reader.patterns:
+        if len(reader.patterns) >= MAX_PATTERNS:
+            _too_many(reader, node, f"there are more than {MAX_PATTERNS} patterns")
+            return None
+        reader.patterns[text] = _wrong(text)
+    wrong = reader.patterns[text]
+    if wrong is not None:
+        reader.problem(node, wrong.message, wrong.hint)
+        return None
+    return Term("pattern", text)
+
+
+def _wrong(pattern: str) -> BadPattern | None:
+    try:
+        compile_pattern(pattern)
+    except BadPattern as bad:
+        return bad
+    return None
 
 
 def write_terms(terms: tuple[Term, ...]) -> list[Any]:

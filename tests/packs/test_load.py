@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from qc.errors import PackError, Problem, UntrustedPackError
 from qc.packs import load, load_pack, nodes, trust_local
 from qc.packs.conditions import Says, Term
+from qc.packs.flatten import unflatten
 from qc.packs.nodes import MAX_DEPTH, MAX_FILE_BYTES, MAX_SLOW_BYTES, Node, read_yaml
 from qc.packs.parse import MAX_RULES
 from tests.packs.conftest import LIST, RULE
@@ -138,6 +139,24 @@ def test_a_pack_that_would_grow_without_bound_is_refused(folder: Path) -> None:
     assert ["200000 words" in p.message for p in problems(folder)] == [True]
     (folder / "lists" / "times.yaml").write_text("".join(f"- /a{i}/\n" for i in range(1001)), encoding="utf-8")
     assert any("1000 patterns" in p.message for p in problems(folder))
+
+
+def test_one_list_of_patterns_and_sentences_that_many_rules_use_counts_once_in_the_sealed_pack_too(folder: Path) -> None:
+    """Sealing writes lists out: the same pattern then stands in every rule, and is still one pattern to look for."""
+    rule = (folder / "rules.yaml").read_text(encoding="utf-8")
+    words = [*(f"- /第{i}次\\d+/\n" for i in range(20)), *(f"- {{similar: 这是第{i}句要说的话}}\n" for i in range(20))]
+    (folder / "lists" / "times.yaml").write_text("".join(words), encoding="utf-8")
+    (folder / "rules.yaml").write_text("".join(rule.replace("id: promise", f"id: r{i}") for i in range(60)), encoding="utf-8")
+    pack = load_pack(folder)
+    assert unflatten(pack.flat) == pack
+    more = "".join(f"- {{similar: 这是第{i}句要说的话}}\n" for i in range(501))
+    (folder / "lists" / "times.yaml").write_text(more, encoding="utf-8")
+    assert ["more than 500 words are matched nearly" in p.message for p in problems(folder)] == [True]
+
+
+def test_a_bad_pattern_is_told_at_every_place_it_stands(folder: Path) -> None:
+    (folder / "lists" / "times.yaml").write_text("- /(?=甲)乙/\n- 小时\n- /(?=甲)乙/\n", encoding="utf-8")
+    assert [(p.line, "looking ahead" in p.message) for p in problems(folder)] == [(1, True), (3, True)]
 
 
 def test_nothing_there_and_no_head_are_said_plainly(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from qc.errors import Exit
 from qc.packs import load_pack
 from qc.packs.model import Pack
 from qc.packs.mutations import MOST_PLACES, MUTATIONS, PSEUDO_SPEECH, Mutant, mutants, names_a_role, say_number
+from qc.scan.cases import run_cases
 from qc.scan.robustness import robustness
 from qc.text.normal import normal_text
 from qc.text.sound import readings
 
+ROOT = Path(__file__).parents[2]
 HEAD = "id: p\nversion: 1.0.0\nlanguage: 1\ntitle: t\ndimensions: [{id: d, title: d}]\nrules:\n"
 RULE = "  - {{id: r, title: t, why: w, dimension: d, severity: low, points: -1, when: {when}, cases: {{hit: [{hit}], miss: [{miss}]}}}}\n"
 
@@ -117,6 +120,20 @@ def test_robustness_counts_what_survives(tmp_path: Path) -> None:
     assert exact.share == exact.survived / exact.tried
     sound = next(iter(robustness(pack(tmp_path, "{who: agent, says: [尽快], match: sound}"))))
     assert sound.by_kind["homophone"] == (tried, tried)
+
+
+def test_rules_tested_together_or_by_several_processes_come_out_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = load_pack(ROOT / "rules" / "service-en")
+    few = dataclasses.replace(whole, rules=whole.rules[:4])
+    alone = [one for rule in few.rules for one in robustness(few, {rule.id})]
+    assert list(robustness(few)) == alone
+    assert any(one.lost for one in alone)
+    monkeypatch.setattr("qc.scan.cases._RULES_AT_ONCE", 2)
+    monkeypatch.setattr("qc.scan.robustness.RULES_A_PROCESS", 2)
+    assert list(robustness(few, processes=2)) == alone
+    some = {few.rules[1].id, few.rules[3].id}
+    assert {result.rule.id for result in run_cases(few, some)} == some
+    assert [r for r in run_cases(few) if r.rule.id in some] == run_cases(few, some)
 
 
 def test_damage_is_the_same_every_time(tmp_path: Path) -> None:
