@@ -31,6 +31,11 @@ def clean(text: str) -> str:
     return text.translate(_CONTROL)
 
 
+def several(count: int, one: str) -> str:
+    """A count with its word: 1 rule, 2 rules, 1,200 calls."""
+    return f"{count:,} {one}" + ("" if count == 1 else "s")
+
+
 def say(text: str) -> None:
     """A line of talk, on stderr."""
     print(clean(text), file=sys.stderr, flush=True)

@@ -64,7 +64,9 @@ def check(paths: _Paths, as_json: _Json = False) -> None:
         console.out(f"{one.where}: advice: {one.message}; {one.hint}")
     for pack in packs:
         cases = sum(len(rule.cases) for rule in pack.rules)
-        console.out(f"{pack.id} {pack.version}: {len(pack.rules)} rules, {cases} cases, no problems. sha256 {pack.sha256}")
+        console.out(
+            f"{pack.id} {pack.version}: {console.several(len(pack.rules), 'rule')}, {console.several(cases, 'case')}, no problems. sha256 {pack.sha256}"
+        )
 
 
 @rules_app.command("test")
@@ -143,7 +145,7 @@ def list_(
             for r in pack.rules
         ]
         rows += [(m.id, m.title[lang], titles[m.dimension], "judged by people", f"{m.points:+g}") for m in pack.manual]
-        heading = f"{pack.title[lang]} ({pack.id} {pack.version}), {len(pack.rules)} rules"
+        heading = f"{pack.title[lang]} ({pack.id} {pack.version}), {console.several(len(pack.rules), 'rule')}"
         console.table(heading, ["rule", "title", "dimension", "severity", "points"], rows, right=(4,))
 
 
@@ -268,4 +270,11 @@ def _print_results(results: list[tuple[Pack, CaseResult]], robust: dict[tuple[st
     failed = sum(not result.ok for _, result in results)
     survived, tried = sum(one.survived for one in robust.values()), sum(one.tried for one in robust.values())
     figure = f" Robustness: {survived / tried:.1%} of {tried:,} damaged cases." if tried else ""
-    console.out((f"{len(results)} cases, {failed} failed." if failed else f"{len(results)} cases, all as promised.") + figure)
+    console.out(
+        (
+            f"{console.several(len(results), 'case')}, {failed} failed."
+            if failed
+            else f"{console.several(len(results), 'case')}, all as promised."
+        )
+        + figure
+    )

@@ -71,14 +71,14 @@ def _print(found: Impact) -> None:
     from qc.changes.page import span
 
     console.out(
-        f"{found.old['id']} {found.old['version']} → {found.new['id']} {found.new['version']}: {len(found.changes)} changes"
+        f"{found.old['id']} {found.old['version']} → {found.new['id']} {found.new['version']}: {console.several(len(found.changes), 'change')}"
     )
     for sentence in found.changes[:40]:
         console.out(f"  {sentence['en']}")
     if len(found.changes) > 40:
         console.out(f"  and {len(found.changes) - 40} more: qc rules diff")
     console.out(
-        f"{found.calls:,} calls: {found.verdicts_changed:,} with other verdicts, {found.scores_changed:,} with another score, "
+        f"{console.several(found.calls, 'call')}: {found.verdicts_changed:,} with other verdicts, {found.scores_changed:,} with another score, "
         f"{found.failed:,} without one"
     )
     if found.rules:

@@ -33,7 +33,7 @@ def diff(
     if not console.result({"old": heads[0], "new": heads[1], "changes": [c.as_dict() for c in changes]}, as_json):
         for change in changes:
             console.out(change.sentence())
-        console.out(f"{a.id} {a.version} → {b.id} {b.version}: {len(changes)} changes")
+        console.out(f"{a.id} {a.version} → {b.id} {b.version}: {console.several(len(changes), 'change')}")
     raise typer.Exit(int(Exit.FINDINGS if exit_code and changes else Exit.OK))
 
 
@@ -64,7 +64,9 @@ def flat(
         return
     if output:
         atomic_write(output, flat_yaml(loaded).encode())
-        console.out(f"{output}: {loaded.pack.id} {loaded.pack.version}, {len(loaded.pack.rules)} rules, {len(loaded.off)} off")
+        console.out(
+            f"{output}: {loaded.pack.id} {loaded.pack.version}, {console.several(len(loaded.pack.rules), 'rule')}, {len(loaded.off)} off"
+        )
     else:
         console.out(flat_yaml(loaded).removesuffix("\n"))
 
@@ -102,7 +104,10 @@ def book(
     value = {"file": str(output), "rules": len(chosen.rules) - hidden, "hidden": hidden, "signer": signer}
     if console.result(value, as_json):
         return
-    console.out(f"{output}: {len(chosen.rules) - hidden} rules" + (f", {hidden} hidden ones left out" if hidden else ""))
+    console.out(
+        f"{output}: {console.several(len(chosen.rules) - hidden, 'rule')}"
+        + (f", {hidden} hidden ones left out" if hidden else "")
+    )
 
 
 VERBS: dict[str, Callable[..., None]] = {"diff": diff, "flat": flat, "book": book}

@@ -50,7 +50,9 @@ def conform(
             for problem in wrong.get(one.id, []):
                 console.out(f"{one.id}: {problem}   ({one.about})")
         console.out(
-            f"{len(cases)} cases, {len(wrong)} answered wrongly." if wrong else f"{len(cases)} cases, all as they must be."
+            f"{console.several(len(cases), 'case')}, {len(wrong)} answered wrongly."
+            if wrong
+            else f"{console.several(len(cases), 'case')}, all as they must be."
         )
     raise typer.Exit(int(Exit.FINDINGS if wrong else Exit.OK))
 
@@ -73,7 +75,7 @@ def _write(cases: list[Case], path: Path) -> None:
         atomic_write(path, "".join(line + "\n" for line in lines).encode())
     except OSError as error:
         raise UsageError(f"cannot write: {error.strerror}", where=str(path), hint="choose another file") from error
-    console.say(f"{len(cases)} cases written to {path}")
+    console.say(f"{console.several(len(cases), 'case')} written to {path}")
 
 
 VERBS: dict[str, Callable[..., None]] = {"conform": conform}

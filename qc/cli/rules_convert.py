@@ -51,7 +51,7 @@ def convert(
     }
     if console.result(value, as_json):
         return
-    console.out(f"{output}: {len(made.pack.rules)} rules, read as {found}")
+    console.out(f"{output}: {console.several(len(made.pack.rules), 'rule')}, read as {found}")
     for loss in made.losses:
         console.out(f"{loss.kind}: {loss.where}: {loss.what}")
     console.out(f"the same list is in {output / REPORT}; next: qc rules test {output}")

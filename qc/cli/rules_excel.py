@@ -50,7 +50,9 @@ def to_excel(
     }
     if console.result(value, as_json):
         return
-    console.out(f"{output}: {source.pack.id} {source.pack.version}, {len(source.rules)} rules, {len(source.lists)} word lists")
+    console.out(
+        f"{output}: {source.pack.id} {source.pack.version}, {console.several(len(source.rules), 'rule')}, {len(source.lists)} word lists"
+    )
     for _, loss in losses:
         console.out(f"not in it: {loss}")
 
@@ -84,7 +86,9 @@ def from_excel(
     }
     if console.result(value, as_json):
         return
-    console.out(f"{output}: {read.pack.id} {read.pack.version}, {len(read.pack.rules)} rules in {len(files)} files")
+    console.out(
+        f"{output}: {read.pack.id} {read.pack.version}, {console.several(len(read.pack.rules), 'rule')} in {console.several(len(files), 'file')}"
+    )
     for sheet in read.unused:
         console.say(f"the sheet {sheet!r} is none of a pack's, and was not read")
     console.out(f"next: qc rules test {output}")

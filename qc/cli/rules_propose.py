@@ -70,7 +70,9 @@ def propose(
     }
     if console.result(value | {"impact": figures}, as_json):
         return
-    console.out(f"{target}: {len(proposal.rules)} rules, {len(proposal.signatures)} signatures")
+    console.out(
+        f"{target}: {console.several(len(proposal.rules), 'rule')}, {console.several(len(proposal.signatures), 'signature')}"
+    )
     _figures(figures)
     if not key:
         console.out("not signed: give --key, or its owner will not know that it is from you")

@@ -71,7 +71,9 @@ def export(
     value = _sealed(sealed, shown) | {"file": str(output), "openings": str(kept) if opened else ""}
     if console.result(value, as_json):
         return
-    console.out(f"{output}: {shown.id} {shown.version}, {len(shown.rules)} rules, {len(sealed.signatures)} signatures")
+    console.out(
+        f"{output}: {shown.id} {shown.version}, {console.several(len(shown.rules), 'rule')}, {console.several(len(sealed.signatures), 'signature')}"
+    )
     console.out(f"pack sha256 {shown.sha256}, manifest sha256 {sealed.sha256}")
     if opened:
         console.out(f"{len(opened.rules)} hidden rules are not in it; what opens them is in {kept}, which you keep")
@@ -125,7 +127,7 @@ def sign(
     target = atomic_write(output or file, sealed.encode())
     if console.result(_sealed(sealed, verified.pack) | {"file": str(target)}, as_json):
         return
-    console.out(f"{target}: {verified.pack.id} {verified.pack.version}, {len(sealed.signatures)} signatures")
+    console.out(f"{target}: {verified.pack.id} {verified.pack.version}, {console.several(len(sealed.signatures), 'signature')}")
 
 
 def trust(
@@ -323,20 +325,20 @@ def _verified(verified: Verified) -> dict[str, Any]:
 def _print_verified(verified: Verified) -> None:
     pack, sealed = verified.pack, verified.sealed
     hidden = f", {len(sealed.manifest.hidden)} hidden" if sealed.manifest.hidden else ""
-    console.out(f"{pack.id} {pack.version}: {len(pack.rules)} rules{hidden}, sha256 {pack.sha256}")
+    console.out(f"{pack.id} {pack.version}: {console.several(len(pack.rules), 'rule')}{hidden}, sha256 {pack.sha256}")
     console.out(f"signed by {verified.signer}" if not verified.passed_over else verified.signer)
     for key in verified.unknown:
         console.out(f"also signed by a key that is not trusted here: {key[:16]}")
 
 
 def _print_import(arrival: Arrival, changes: Sequence[str], cases: int, passed_over: Sequence[str]) -> None:
-    console.out(f"{cases} cases run" + ("" if "cases" in passed_over else ", all as promised"))
+    console.out(f"{console.several(cases, 'case')} run" + ("" if "cases" in passed_over else ", all as promised"))
     if passed_over:
         console.say(f"passed over, as you asked: {', '.join(passed_over)}")
     if arrival.previous is None:
         console.out("no version of it was installed")
         return
-    console.out(f"against the installed {arrival.previous.version}: {len(changes)} changes")
+    console.out(f"against the installed {arrival.previous.version}: {console.several(len(changes), 'change')}")
     for sentence in changes:
         console.out(f"  {sentence}")
 

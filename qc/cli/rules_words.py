@@ -57,7 +57,7 @@ def suggest(
         console.table(title, ["phrase", "bad", "good", "log-odds", "95 % interval", "example"], rows, right=(1, 2, 3))
     if rules is not None:
         rows2 = [(v.variant, v.word, v.how, v.calls, ", ".join(v.rules[:3]), v.example) for v in found.variants]
-        title = f"Variants of listed words in {found.calls} calls"
+        title = f"Variants of listed words in {console.several(found.calls, 'call')}"
         console.table(title, ["said", "listed", "how", "calls", "rules", "example"], rows2, right=(3,))
     console.out(found.paste() or "nothing to suggest")
 
@@ -85,7 +85,7 @@ def value(
     if console.result(found.as_dict(), as_json):
         return
     console.out(
-        f"{found.pack}: {found.calls:,} calls, {found.rated:,} with {found.by}, {found.rated_low:,} of them low (≤ {found.low:g})"
+        f"{found.pack}: {console.several(found.calls, 'call')}, {found.rated:,} with {found.by}, {found.rated_low:,} of them low (≤ {found.low:g})"
     )
     rows = []
     for r in found.rules:
@@ -111,9 +111,11 @@ def value(
     console.out(f"go with low ratings (q ≤ {MAX_Q:g}): {', '.join(sure) or 'none that can be told from chance'}")
     for silent in found.never:
         at_most = "" if silent.upper is None else f"; at most {silent.upper:.2g} in 100 calls (95 %)"
-        console.out(f"never fires: {silent.rule}, {silent.calls:,} calls decided{at_most}")
+        console.out(f"never fires: {silent.rule}, {console.several(silent.calls, 'call')} decided{at_most}")
     for pair in found.together:
-        console.out(f"fire together: {pair.first} and {pair.second}, both on {pair.both:,} calls ({pair.share:.0%} of either)")
+        console.out(
+            f"fire together: {pair.first} and {pair.second}, both on {console.several(pair.both, 'call')} ({pair.share:.0%} of either)"
+        )
 
 
 VERBS: dict[str, Callable[..., None]] = {"suggest": suggest, "value": value}

@@ -110,7 +110,7 @@ def _limited(found: Iterator[CallHits], limit: int | None) -> Iterator[CallHits]
 
 
 def _counted(summary: SearchSummary) -> str:
-    said = f"{summary.hits:,} of {summary.calls:,} calls, {summary.places:,} places"
+    said = f"{summary.hits:,} of {console.several(summary.calls, 'call')}, {console.several(summary.places, 'place')}"
     if summary.undecided:
         said += f"; {summary.undecided:,} undecided (not all was heard)"
     return said + (f"; {summary.failed:,} without a transcript" if summary.failed else "")

@@ -7,6 +7,9 @@ Policy (what a recogniser writes is chance, so both the rule's words and the cal
   3. One digit alone (or 十, 两): only before a measure word (三小时, 两天, 一个) or after 第, 周, 星期. So 一下, 一定, 统一,
      万一, 三心二意, 二维码 stay words. 一点 is a number after 上午, 下午, … and in 一点五亿, 一点五倍 alone; 十分 only before 钟 or after 点.
   4. 百分之三十 → 30%, 百分之百 → 100%. 三点五 → 3.5 where no 分 follows, 1.5万 → 15000. 15:30 → 15点30. 1,000 → 1000.
+  5. Two numbers said as one are a range: 三四十 → 30到40, 七百三四十 → 730到740, 十五六 → 15到16, 两三天 → 2到3天, 三五百 → 300到500. Two
+     digits without a unit only before a measure word (三四天; 三四年, 三四号 and 三四 alone are read out) or after 第, 周, 星期.
+     千八百, 百八十 stay words.
 English number words stay words.
 """
 
@@ -36,6 +39,21 @@ _READ_OUT = re.compile(r"[零〇一二三四五六七八九幺]{2,}")
 _CARDINAL = re.compile(
     r"(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿](?:[零〇]?(?:[0-9]+|[一二三四五六七八九两])?[十百千万亿])*(?:[零〇]?(?:[一二三四五六七八九]|[0-9]+))?"
 )
+_UNITS = "十百千万亿"
+_PAIR = "一[二两]|[二两]三|三[四五]|四五|五六|六七|七八|八九"
+_NEXT = "一[二两]|[二两]三|三四|四五|五六|六七|七八|八九"
+"""Without 三五: 十三五 is a name."""
+
+_RANGE = re.compile(
+    f"(?P<head>(?:.*[{_UNITS}])?)(?P<pair>{_PAIR})(?P<tail>[{_UNITS}]+)|(?P<whole>.*[{_UNITS}][零〇]?)(?P<last>{_NEXT})|(?P<two>{_PAIR})"
+)
+"""A whole run that says two numbers as one."""
+
+_NO_RANGE_BEFORE = re.compile("[年号级届期]|点[零〇一二三四五六七八九十两0-9]")
+BETWEEN = "到"
+"""Written between the two numbers of a range; never looked at."""
+
+_ROUGHLY = re.compile("百[一二三四五六七八九]十|千[一二三四五六七八九]百|万[一二三四五六七八九]千")
 ALPHABET = frozenset(
     [*DIGITS, *_SMALL, *_LARGE, *"0123456789.点分之钟刻半", *_MEASURES.replace("|", ""), *"".join(_AFTER), *"".join(_TIME_BEFORE)]
 )
@@ -88,7 +106,7 @@ def _percent(text: str, start: int) -> tuple[int, int, str] | None:
     words = after.group()
     if words == "百":
         return start, after.end(), "100%"
-    value = words if words.isascii() else _value(words)
+    value = words if words.isascii() else _between(words) or _value(words)
     if value is None:
         return None
     (_, end, number), _ = _with_decimals(text, (start + 3, after.end(), str(value)))
@@ -97,6 +115,11 @@ def _percent(text: str, start: int) -> tuple[int, int, str] | None:
 
 def _pieces(text: str, start: int, end: int) -> list[tuple[int, int, str]]:
     """A run cut into numbers; what is no number by the policy is left out."""
+    if _ROUGHLY.fullmatch(text, start, end):
+        return []
+    between = _range(text, start, end) if 2 <= end - start <= _MAX_RUN else ""
+    if between:
+        return [(start, end, between)]
     pieces = []
     position = start
     while position < end:
@@ -114,6 +137,25 @@ def _pieces(text: str, start: int, end: int) -> list[tuple[int, int, str]]:
                 pieces.append((position, position + 1, single))
             position += 1
     return pieces
+
+
+def _range(text: str, start: int, end: int) -> str:
+    """Two numbers said as one (三四十) as both of them; empty where a run is something else, two digits read out among them."""
+    if end - start == 2:
+        before, after = text[max(0, start - 2) : start], text[end : end + 4]
+        measured = _MEASURE.match(after) and not before.endswith("点")
+        if not (measured or before.endswith(_AFTER)) or _NO_RANGE_BEFORE.match(after):
+            return ""
+    return _between(text[start:end])
+
+
+def _between(words: str) -> str:
+    match = _RANGE.fullmatch(words)
+    if match is None:
+        return ""
+    head, pair, tail = match["head"] or match["whole"] or "", match["pair"] or match["last"] or match["two"], match["tail"] or ""
+    low, high = (_value(head + digit + tail) for digit in pair)
+    return "" if low is None or high is None or low >= high else f"{low}{BETWEEN}{high}"
 
 
 def _read_out_end(text: str, position: int, end: int) -> int:
@@ -163,8 +205,6 @@ def _single(text: str, position: int) -> str | None:
         return DIGITS[char]
     if char == "一" and after.startswith("点"):
         return "1" if before.endswith(_TIME_BEFORE) or _ONE_POINT.match(text, position + 1) else None
-    if char == "两" and before.endswith("一"):
-        return None  # 一两天: about, no number
     if char == "幺" or not _MEASURE.match(after) or after[0] in "十百千万亿":
         return None
     return DIGITS[char]

@@ -59,7 +59,8 @@ WORDS = [
     "一点都不",
     "十分感谢",
     "一一核对",
-    "一两天",
+    "百八十块",
+    "十来天",
     "百度",
     "一起",
 ]
@@ -83,7 +84,25 @@ def test_numerals_inside_words_stay_words(word: str) -> None:
         ("一亿两千万", "120000000"),
         ("二十", "20"),
         ("十", "十"),
-        ("三四百", "三400"),
+        ("一两天", "1到2天"),
+        ("三四百", "300到400"),
+        ("三四十", "30到40"),
+        ("七百三四十块", "730到740块"),
+        ("十五六个", "15到16个"),
+        ("二十七八岁", "27到28岁"),
+        ("一百零三四", "103到104"),
+        ("一万三四千", "13000到14000"),
+        ("五六百万", "5000000到6000000"),
+        ("三五个工作日", "3到5个工作日"),
+        ("百分之三四", "3到4%"),
+        ("周五六", "周5到6"),
+        ("下午三四点", "下午3到4点"),
+        ("下午三点四五分", "下午3点45分"),
+        ("尾号三四", "尾号34"),
+        ("八九年", "89年"),
+        ("三四号楼", "34号楼"),
+        ("二三四天", "234天"),
+        ("十三五", "13五"),
         ("第一，二十四小时", "第1 24小时"),
         ("5G手机", "5g手机"),
         ("a  b", "a b"),
@@ -92,6 +111,14 @@ def test_numerals_inside_words_stay_words(word: str) -> None:
 )
 def test_forms(text: str, form: str) -> None:
     assert normal_text(text) == form
+
+
+def test_a_range_leads_back_to_both_of_its_numbers() -> None:
+    text = "大概两三天吧"
+    form = normal(text)
+    assert form.text == "大概2到3天吧"
+    start = form.text.index("3天")
+    assert text[slice(*form.original(start, start + 2))] == "两三天"
 
 
 def test_positions_lead_back_to_what_was_said() -> None:
