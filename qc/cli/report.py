@@ -37,6 +37,17 @@ def report(
     call_pages: Annotated[
         int, typer.Option("--call-pages", min=0, help="The most calls with a page of their own, each agent's lowest score first.")
     ] = 2000,
+    told: Annotated[
+        int,
+        typer.Option(
+            "--told",
+            min=1,
+            help="The most calls told one by one in pages, workbooks and JSON; of more, each agent's lowest scores. Figures, CSV and Parquet have all.",
+        ),
+    ] = 20_000,
+    processes: Annotated[
+        int, typer.Option("--processes", min=0, max=256, help="Processes that make pages; 0: as many as there are cores to use.")
+    ] = 0,
     title: Annotated[str, typer.Option("--title", help="Title of the report.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -57,6 +68,8 @@ def report(
         redact=redact,
         per_agent=per_agent,
         call_pages=call_pages,
+        tell_at_most=told,
+        processes=processes or _cores(),
         pack=pack,
         title=title,
     )
@@ -66,3 +79,9 @@ def report(
         console.out(f"{done.pages} pages, {len(done.files)} files; open {done.index}")
         if done.audio_problems:
             console.out(f"{done.audio_problems} recordings could not be brought into the report; their pages say why")
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

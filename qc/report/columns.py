@@ -6,6 +6,8 @@ rows that pages have room for (`gather`).
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,27 +15,35 @@ import polars as pl
 
 from qc.errors import UsageError
 from qc.report.model import BINS, Counts, Totals
+from qc.tables import schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from qc.store import Store
 
-_CALLS = ("call_id", "file", "path", "listed", "duplicate_of", "agent_id", "agent_name", "provider", "queue", "started_at")
+_CALLS = ("call_id", "file", "listed", "duplicate_of", "agent_id", "agent_name", "provider", "queue", "started_at")
 _TRANSCRIPTS = (
-    *("call_id", "status", "reason", "message", "warnings", "duration_ms", "roles", "audio_sha256", "container", "codec"),
+    *("call_id", "status", "reason", "message", "warnings", "duration_ms", "roles"),
     *("engine", "model", "model_sha256", "tool_version"),
 )
-_FINDINGS = ("call_id", "pack_id", "pack_version", "pack_sha256", "pack_signer", "status", "reason", "message", "verdicts")
-_SCORES = ("call_id", "pack_id", "pack_sha256", "status", "worst", "best", "fatal", "dimensions", "items")
+_FINDINGS = ("call_id", "pack_id", "pack_sha256", "pack_signer", "status", "reason", "message", "verdicts")
+_SCORES = ("call_id", "pack_id", "pack_sha256", "status", "worst", "best", "fatal", "items")
+_DETAILS = {
+    "calls": ("call_id", "path"),
+    "transcripts": ("call_id", "audio_sha256", "container", "codec"),
+    "scores": ("call_id", "pack_id", "dimensions"),
+}
+_FEW = ("rule", "verdict", "machine", "settled", "severity", "why", "pack_sha256", "pack_signer", "status", "reason")
+"""Columns of few distinct texts, kept as numbers of them."""
 
 
 @dataclass(frozen=True)
 class Columns:
     """`calls`: a row a call, sorted by id. `findings`: a row a hit or undecided verdict, calls in order, the dearest first.
 
-    `calls` has what the sheet of calls says and `path`, `agent` (its key in `summaries`), `queue`, `message`, `mono`,
-    `dimensions`, `audio_sha256`, `container`, `codec`. `findings` has `evidence` as a list of structs.
+    `calls` has what the sheet of calls says and `agent` (its key in `summaries`), `queue`, `message`, `mono`. `findings` has
+    `evidence` as a list of structs.
     """
 
     calls: pl.DataFrame
@@ -45,29 +55,59 @@ class Columns:
 
 def read_columns(store: Store, pack_id: str | None) -> Columns:
     """Join the tables of a store. Raises UsageError where findings are newer than scores."""
+    found, verdicts = _of_pack(store, "findings", _FINDINGS, pack_id, "verdicts")
+    verdicts = verdicts.filter(pl.col("verdict") != "not_applicable").drop("count")
+    scored, items = _of_pack(store, "scores", _SCORES, pack_id, "items")
+    items = items.select(
+        "call_id",
+        "rule",
+        "count",
+        machine=pl.coalesce("machine", "verdict"),
+        settled="verdict",
+        points_worst="worst",
+        points_best="best",
+    )
+    findings = _settled((found, scored, verdicts, items), str(store.path))
+    del verdicts, items
+    tally = _tally(findings)
+    packs = tuple(sorted(found["pack_sha256"].unique().drop_nulls().cast(pl.String).to_list()))
+    signer = found.select(pl.col("pack_signer").sort_by("call_id").first()).item() or "" if len(found) else ""
+    found, scored = found.drop("pack_sha256", "pack_signer"), scored.drop("pack_sha256", "status")
+    spoken, made_with = _transcripts(store)
     listed = _frame(store.read("calls", _CALLS))
-    spoken = _frame(store.read("transcripts", _TRANSCRIPTS))
-    found = _of_pack(store.read("findings", _FINDINGS), pack_id)
-    scored = _of_pack(store.read("scores", _SCORES), pack_id)
-    verdicts = _exploded(found.select("call_id", "verdicts"), "verdicts").filter(pl.col("verdict") != "not_applicable")
-    items = _exploded(scored.select("call_id", "items"), "items").with_columns(machine=pl.coalesce("machine", "verdict"))
-    _check_fresh(found, scored, (verdicts, items), str(store.path))
     names = _frame(_only(store.read("summaries", ["pack_id", "kind", "id", "name"]), pack_id))
-    calls = _calls(listed, spoken, found, scored, names.filter(pl.col("kind") == "agent"))
-    calls = calls.join(_tally(items), on="call_id", how="left", maintain_order="left").with_columns(
+    calls = _calls((listed, spoken, found, scored), names.filter(pl.col("kind") == "agent"))
+    calls = calls.join(tally, on="call_id", how="left", maintain_order="left").with_columns(
         [pl.when(pl.col("ok")).then(pl.col(c).fill_null(0)).otherwise(0).alias(c) for c in ("hits", "undecided")]
     )
-    scored_as = items.select("call_id", "rule", "machine", "count", settled="verdict", points_worst="worst", points_best="best")
-    findings = verdicts.drop("count").join(scored_as, on=["call_id", "rule"], how="full", coalesce=True)
-    findings = findings.with_columns(verdict=pl.col("settled"), reviewed=pl.col("settled") != pl.col("machine"))
-    sort = ["call_id", pl.col("verdict") != "hit", "points_worst", "rule"]
-    return Columns(
-        calls=calls,
-        findings=findings.drop("settled").sort(sort),
-        packs=tuple(sorted(found["pack_sha256"].unique().drop_nulls().to_list())),
-        signer=found["pack_signer"][0] or "" if len(found) else "",
-        made_with=spoken.select("engine", "model", "model_sha256", "tool_version").unique(),
-    )
+    return Columns(calls=calls, findings=findings, packs=packs, signer=signer, made_with=made_with)
+
+
+def details(store: Store, pack_id: str | None, ids: pl.Series) -> dict[str, dict[str, Any]]:
+    """What only calls that are told need, by id: path, audio_sha256, container, codec, dimensions."""
+    out: dict[str, dict[str, Any]] = {i: {c: None for cs in _DETAILS.values() for c in cs} for i in ids}
+    for table, columns in _DETAILS.items():
+        for batch in store.batches(table, columns, _BATCH_CALLS):
+            frame = _frame(batch).filter(pl.col("call_id").is_in(ids.implode()))
+            if "pack_id" in columns:
+                frame = frame.filter(pl.col("pack_id") == pl.lit(pack_id, pl.String))
+            for row in frame.iter_rows(named=True):
+                out[row["call_id"]].update(row)
+    return out
+
+
+_BATCH_CALLS = 65_536
+
+
+def _frames(store: Store, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """A table's rows, so many calls at a time: nested columns are large, and what is made of them is small."""
+    yield _frame(_empty(table, columns))
+    for batch in store.batches(table, columns, _BATCH_CALLS):
+        yield _frame(batch)
+
+
+def _empty(table: str, columns: Sequence[str]) -> pa.Table:
+    return schema(table).empty_table().select(list(columns))
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:
@@ -82,8 +122,20 @@ def _only(table: pa.Table, pack_id: str | None) -> pa.Table:
     return table.filter(pc.equal(table["pack_id"], pack_id)) if pack_id is not None else table.slice(0, 0)
 
 
-def _of_pack(table: pa.Table, pack_id: str | None) -> pl.DataFrame:
-    return _frame(_only(table, pack_id))
+def _of_pack(
+    store: Store, table: str, columns: Sequence[str], pack_id: str | None, nested: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A pack's rows of a table without their list of `nested`; and a row an entry of these lists."""
+    rows, entries = [], []
+    for frame in _frames(store, table, columns):
+        mine = frame.filter(pl.col("pack_id") == pl.lit(pack_id, pl.String)).drop("pack_id")
+        entries.append(_narrow(_exploded(mine.select("call_id", nested), nested)))
+        rows.append(_narrow(mine.drop(nested)))
+    return pl.concat(rows), pl.concat(entries)
+
+
+def _narrow(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col(c).cast(pl.Categorical) for c in _FEW if c in frame.columns)
 
 
 def _exploded(frame: pl.DataFrame, column: str) -> pl.DataFrame:
@@ -92,22 +144,57 @@ def _exploded(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     return rows.unnest(column)
 
 
-def _check_fresh(found: pl.DataFrame, scored: pl.DataFrame, parts: tuple[pl.DataFrame, pl.DataFrame], where: str) -> None:
-    """Scores must be of these findings: same calls, same packs, same verdicts that count."""
-
-    def signed(rows: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
-        said = entries.group_by("call_id", maintain_order=True).agg(
-            said=(pl.col("rule") + "\x1f" + pl.col("verdict")).str.join("\x1e")
+def _transcripts(store: Store) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of transcripts with their coverage (share of the detected speech that was heard), and what made them."""
+    by = ("engine", "model", "model_sha256", "tool_version")
+    rows, made = [], []
+    for frame in _frames(store, "transcripts", _TRANSCRIPTS):
+        made.append(frame.select(by).unique())
+        sums = (
+            _exploded(frame.select("call_id", "roles"), "roles")
+            .group_by("call_id")
+            .agg(pl.col("speech_ms").sum(), pl.col("heard_ms").sum())
+            .select("call_id", coverage=pl.when(pl.col("speech_ms") > 0).then(pl.col("heard_ms") / pl.col("speech_ms")))
         )
-        return rows.select("call_id", "pack_sha256", "status").join(said, on="call_id", how="left")
+        rows.append(_narrow(frame.drop("roles", *by)).join(sums, on="call_id", how="left"))
+    return pl.concat(rows), pl.concat(made).unique()
 
-    verdicts, items = parts
-    machines = items.filter(pl.col("machine").is_in(["hit", "undecided"])).select("call_id", "rule", verdict="machine")
-    both = signed(found, verdicts).join(signed(scored, machines), on="call_id", how="full", suffix="_scored")
-    same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_scored")) for c in ("call_id", "pack_sha256", "status", "said"))
-    stale = both.filter(~same).height
+
+def _settled(tables: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame], where: str) -> pl.DataFrame:
+    """The machine's verdicts with what was settled and what it costs, in the order of `Columns.findings`.
+
+    Rows of findings and scores, verdicts of the one and items of the other are joined so many calls at a time. Raises
+    UsageError where scores are not of these findings: other calls, packs, or verdicts.
+    """
+    tables = tuple(t.sort("call_id") for t in tables)  # type: ignore[assignment]
+    cuts = pl.concat([t["call_id"] for t in tables[:2]]).unique().sort().gather_every(_BATCH_CALLS, _BATCH_CALLS)
+    pieces, stale = [], 0
+    for found, scored, verdicts, items in zip(*(_slices(t, cuts) for t in tables), strict=True):
+        piece = verdicts.join(items, on=["call_id", "rule"], how="full", coalesce=True)
+        stale += _stale(found, scored, piece)
+        piece = piece.with_columns(verdict=pl.col("settled"), reviewed=pl.col("settled") != pl.col("machine")).drop("settled")
+        pieces.append(piece.sort("call_id", pl.col("verdict") != "hit", "points_worst", pl.col("rule").cast(pl.String)))
     if stale:
         raise UsageError(f"{stale:,} calls were scanned after they were scored", where=where, hint="run qc score, then qc report")
+    return pl.concat(pieces)
+
+
+def _slices(frame: pl.DataFrame, cuts: pl.Series) -> Iterator[pl.DataFrame]:
+    """A frame that is sorted by call, cut before each of these calls."""
+    places = [0, *frame["call_id"].search_sorted(cuts, side="left"), frame.height]
+    for first, last in itertools.pairwise(places):
+        yield frame.slice(first, last - first)
+
+
+def _stale(found: pl.DataFrame, scored: pl.DataFrame, piece: pl.DataFrame) -> int:
+    """How many calls have scores of other findings than these."""
+    keys = ["call_id", "pack_sha256", "status"]
+    both = found.select(keys).join(scored.select(keys), on="call_id", how="full", suffix="_scored")
+    same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_scored")) for c in keys)
+    calls = both.filter(~same).select(pl.coalesce("call_id", "call_id_scored"))
+    counted = pl.when(pl.col("machine").is_in(["hit", "undecided"])).then(pl.col("machine"))
+    others = piece.filter(~pl.col("verdict").eq_missing(counted)).select("call_id")
+    return pl.concat([calls, others])["call_id"].n_unique()
 
 
 def _given(column: str) -> pl.Expr:
@@ -120,21 +207,19 @@ def _escaped(column: str) -> pl.Expr:
     return pl.col(column).fill_null("").str.replace_all("%", "%25", literal=True).str.replace_all("/", "%2F", literal=True)
 
 
-def _calls(
-    listed: pl.DataFrame, spoken: pl.DataFrame, found: pl.DataFrame, scored: pl.DataFrame, names: pl.DataFrame
-) -> pl.DataFrame:
+def _calls(tables: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame], names: pl.DataFrame) -> pl.DataFrame:
+    listed, spoken, found, scored = tables
     ids = pl.concat([f.select("call_id") for f in (listed, spoken, found)]).unique().sort("call_id")
-    heard = spoken.drop("engine", "model", "model_sha256", "tool_version", "roles").with_columns(transcribed=True)
     frame = (
         ids.join(listed, on="call_id", how="left")
-        .join(heard, on="call_id", how="left", suffix="_spoken")
-        .join(_coverage(spoken), on="call_id", how="left")
+        .join(spoken.with_columns(transcribed=True), on="call_id", how="left", suffix="_spoken")
         .join(found.select("call_id", "status", "reason", "message", scanned=True), on="call_id", how="left", suffix="_found")
-        .join(scored.select("call_id", "worst", "best", "fatal", "dimensions"), on="call_id", how="left")
+        .join(scored.select("call_id", "worst", "best", "fatal"), on="call_id", how="left")
         .sort("call_id")
         .with_columns(_given("provider"), _given("agent_id"), _given("agent_name"), _given("queue"))
     )
     scanned, transcribed, fine = pl.col("scanned").is_not_null(), pl.col("transcribed").is_not_null(), pl.col("status") == "ok"
+    frame = frame.with_columns(pl.col(c).cast(pl.String) for c in ("status", "status_found", "reason", "reason_found"))
     frame = frame.with_columns(
         ok=(scanned & (pl.col("status_found") == "ok")).fill_null(False),
         reason=pl.when(scanned)
@@ -167,13 +252,6 @@ def _calls(
         )
         .drop("shown", "status_found", "reason_found", "message_found", "scanned", "transcribed")
     )
-
-
-def _coverage(spoken: pl.DataFrame) -> pl.DataFrame:
-    """Share of the detected speech that was heard, by call; null where there was none."""
-    roles = _exploded(spoken.select("call_id", "roles"), "roles")
-    sums = roles.group_by("call_id").agg(pl.col("speech_ms").sum(), pl.col("heard_ms").sum())
-    return sums.select("call_id", coverage=pl.when(pl.col("speech_ms") > 0).then(pl.col("heard_ms") / pl.col("speech_ms")))
 
 
 def _tally(verdicts: pl.DataFrame) -> pl.DataFrame:
@@ -212,7 +290,7 @@ def counts(columns: Columns, base: float) -> dict[tuple[str, str], Counts]:
     f = (
         columns.findings.filter((pl.col("verdict") == "hit") & (pl.col("points_worst") < 0))
         .join(c.filter("ok").select("call_id", "provider", "agent"), on="call_id")
-        .select("provider", "agent", "rule", lost=-pl.col("points_worst"))
+        .select("provider", "agent", pl.col("rule").cast(pl.String), lost=-pl.col("points_worst"))
     )
     out: dict[tuple[str, str], Counts] = {}
     for kind, key in (("all", pl.lit("")), ("provider", pl.col("provider")), ("agent", pl.col("agent"))):

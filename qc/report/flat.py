@@ -43,7 +43,7 @@ def flat(name: str, data: ReportData, *, masked: bool = False) -> pl.DataFrame:
         frame = frame.with_columns(_each(pl.col(c), redact) for c in hide)
         if "quote" in frame.columns:
             frame = _masked_quotes(frame, data)
-    return frame.select(out for c in columns for out in _outputs(c))
+    return frame.select(out for c in columns for out in _outputs(c)).with_columns(pl.col(pl.Categorical).cast(pl.String))
 
 
 def _outputs(column: Column) -> list[str]:
@@ -89,13 +89,13 @@ def _findings(columns: Columns, data: ReportData) -> pl.DataFrame:
             "dimension": [r.dimension for r in data.rules.values()],
             **{f"title_{lang}": [r.title.get(lang, "") for r in data.rules.values()] for lang in LANGS},
         },
-        schema_overrides={"rule": pl.String, "dimension": pl.String, **{f"title_{lang}": pl.String for lang in LANGS}},
+        schema_overrides={"rule": pl.Categorical, "dimension": pl.String, **{f"title_{lang}": pl.String for lang in LANGS}},
     )
     calls = _who(columns.calls.filter("ok")).select("call_id", "provider", "agent", "agent_id", "started_at")
     return (
         rows.join(calls, on="call_id", maintain_order="left")
         .join(rules, on="rule", how="left", maintain_order="left")
-        .with_columns(pl.col("why").fill_null(""), pl.col("severity").fill_null(""))
+        .with_columns(pl.col("why", "severity").cast(pl.String).fill_null(""))
     )
 
 

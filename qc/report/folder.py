@@ -10,6 +10,8 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,25 +23,23 @@ MANIFEST = "manifest.json"
 _SCHEMA = "qc.report.manifest/1"
 
 
-class Folder:
-    """A report being written. Raises UsageError for a folder that holds something else, StoreError when it cannot be written."""
+@dataclass(frozen=True)
+class Writer:
+    """Writes files of a report, in whichever process. `old`: digests of the earlier report's files by name."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._old = _earlier(path)
-        self._new: dict[str, str] = {}
-        self._write_manifest({**self._old, **self._new}, complete=False)
+    path: Path
+    old: Mapping[str, str]
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write one file of the report. `name`: relative, with `/`."""
+    def put(self, name: str, data: bytes) -> str:
+        """Write one file whole, unless it is there already; its digest. `name`: relative, with `/`. Raises StoreError.
+
+        It is written beside its name, then renamed, and not forced to disk: a report can be made again, and the manifest
+        tells whether it is whole.
+        """
         target = self.path / name
         digest = hashlib.sha256(data).hexdigest()
-        if self._old.get(name) != digest or _digest(target) != digest:
-            self._put(target, data)
-        self._new[name] = digest
-
-    def _put(self, target: Path, data: bytes) -> None:
-        """Beside its name, then renamed. Not forced to disk: a report can be made again, and the manifest tells whether it is whole."""
+        if self.old.get(name) == digest and _digest(target) == digest:
+            return digest
         beside = target.with_name(f".{target.name}.tmp")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +51,26 @@ class Folder:
             raise StoreError(
                 f"cannot write: {error.strerror}", where=str(target), hint="free the disk or choose another folder with -o"
             ) from error
+        return digest
+
+
+class Folder:
+    """A report being written. Raises UsageError for a folder that holds something else, StoreError when it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._old = _earlier(path)
+        self._new: dict[str, str] = {}
+        self.writer = Writer(path, self._old)
+        self._write_manifest({**self._old, **self._new}, complete=False)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write one file of the report. `name`: relative, with `/`."""
+        self._new[name] = self.writer.put(name, data)
+
+    def written(self, files: Mapping[str, str]) -> None:
+        """Take files that `writer` wrote elsewhere into the report: names and digests."""
+        self._new.update(files)
 
     def has(self, name: str) -> bool:
         """Whether the file is here already: from this run, or unchanged from an earlier one by this version of qc.

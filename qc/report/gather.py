@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qc.errors import UsageError
 from qc.packs import read_stored
-from qc.report.columns import Columns, chosen, counts, read_columns, rows_by_id, totals
+from qc.report.columns import Columns, chosen, counts, details, read_columns, rows_by_id, totals
 from qc.report.excerpt import MOST_EVIDENCE, MOST_TURNS, excerpts
 from qc.report.model import Call, Finding, MadeWith, Recording, ReportData, ReportOptions
 from qc.text.redact import quote, redact, redact_turns
@@ -38,7 +38,8 @@ def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) 
     packs = {digest: read_stored(store, digest) for digest in columns.packs}
     latest = max(packs.values(), key=lambda p: (_version_key(p.version), p.sha256), default=None)
     told = chosen(columns, options.tell_at_most, options.calls_per_agent) if only is None else only
-    rows = rows_by_id(columns.calls, told)
+    more = details(store, pack_id, told)
+    rows = [{**row, **more[row["call_id"]]} for row in rows_by_id(columns.calls, told)]
     found: dict[str, list[_Row]] = {}
     for row in rows_by_id(columns.findings, told):
         found.setdefault(row["call_id"], []).append(row)

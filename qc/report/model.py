@@ -30,7 +30,8 @@ class ReportOptions:
     `call_pages`: the most calls that get a page of their own, each agent's lowest score first. `tell_at_most`: a store with
     more calls has only the lowest scores of each agent told one by one; figures, CSV and Parquet always have all.
     `redact`: personal data is masked in every text, and muted in every clip.
-    `per_agent`: a spreadsheet for each agent, too, with nothing of anyone else in it.
+    `per_agent`: a spreadsheet for each agent, too, with nothing of anyone else in it. `processes`: at most so many make pages,
+    beside this one, which writes the other formats meanwhile; with 1 all happens here.
     """
 
     langs: tuple[str, ...] = LANGS
@@ -43,6 +44,7 @@ class ReportOptions:
     tell_at_most: int = 20_000
     redact: bool = False
     per_agent: bool = False
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -255,6 +257,14 @@ class ReportData:
         out: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for row in self.comparisons:
             out.setdefault((row["kind"], row["id"]), []).append(row)
+        return out
+
+    @cached_property
+    def series(self) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+        """Rows of `trends` by (kind, id, unit), in order of time."""
+        out: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        for row in self.trends:
+            out.setdefault((row["kind"], row["id"], row["unit"]), []).append(row)
         return out
 
     @property

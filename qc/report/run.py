@@ -11,26 +11,27 @@ from qc.errors import UsageError
 from qc.progress import Progress, Silent
 from qc.report.csv_files import csv_files
 from qc.report.folder import Folder
-from qc.report.gather import calls_with_pages, gather, spoken
-from qc.report.html import Pages, call_href, write_pages
-from qc.report.json_file import json_file
-from qc.report.model import AUDIO_MODES, LANGS, Call, ReportData, ReportOptions, ReportSummary, Sound, Totals
+from qc.report.gather import gather, spoken
+from qc.report.html import Pages
+from qc.report.json_file import SCHEMA_FILE, json_file, schema_file
+from qc.report.model import AUDIO_MODES, LANGS, Call, ReportData, ReportOptions, ReportSummary, Totals
 from qc.report.parquet_files import parquet_files
 from qc.report.safe import safe_name
 from qc.report.sounds import bring_sounds
+from qc.report.work import Work
 from qc.report.xlsx import xlsx_file
 from qc.store import Store
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a format works with. `sounds`: recordings by call id; `downloads`: (name, path) of files that formats before it made."""
+    """What a format works with. `work`: pages and workbooks in the making; `downloads`: (name, path) of files that formats before it made."""
 
     store: Store
     data: ReportData
     options: ReportOptions
     folder: Folder
-    sounds: dict[str, Sound]
+    work: Work
     downloads: tuple[tuple[str, str], ...]
 
 
@@ -43,20 +44,13 @@ def _write_parquet(job: Job) -> list[str]:
 
 
 def _write_xlsx(job: Job) -> list[str]:
-    links = {lang: _links(job, lang, "../") for lang in job.options.langs}
-    made = _put(job, {f"report-{lang}.xlsx": xlsx_file(job.data, lang, links[lang]) for lang in job.options.langs})
+    made = _put(job, {f"report-{lang}.xlsx": job.work.workbook(lang) for lang in job.options.langs})
     if job.options.per_agent:
         for lang in job.options.langs:
+            links = job.work.links(lang, "../../")
             for name, part in agent_parts(job.data):
-                job.folder.write(f"data/agents/{name}-{lang}.xlsx", xlsx_file(part, lang, _links(job, lang, "../../")))
+                job.folder.write(f"data/agents/{name}-{lang}.xlsx", xlsx_file(part, lang, links))
     return made
-
-
-def _links(job: Job, lang: str, up: str) -> dict[str, str]:
-    """Pages of calls by id, as seen from a folder of the report."""
-    if "html" not in job.options.formats:
-        return {}
-    return {c: f"{up}{lang}/{call_href(c)}" for c in calls_with_pages(job.data.calls, job.options.call_pages)}
 
 
 def agent_parts(data: ReportData) -> Iterator[tuple[str, ReportData]]:
@@ -83,14 +77,11 @@ def agent_parts(data: ReportData) -> Iterator[tuple[str, ReportData]]:
 
 
 def _write_json(job: Job) -> list[str]:
-    return _put(job, {"report.json": json_file(job.data)})
+    return [n for n in _put(job, {"report.json": json_file(job.data), SCHEMA_FILE: schema_file()}) if not n.endswith(SCHEMA_FILE)]
 
 
 def _write_html(job: Job) -> list[str]:
-    write_pages(
-        Pages(job.data, job.options, job.sounds, job.downloads),
-        job.folder.write,
-    )
+    job.work.finish(job.downloads)
     return []
 
 
@@ -103,14 +94,14 @@ def _put(job: Job, files: dict[str, bytes]) -> list[str]:
 
 
 FORMATS: dict[str, Callable[[Job], list[str]]] = {
-    "xlsx": _write_xlsx,
     "csv": _write_csv,
     "json": _write_json,
     "parquet": _write_parquet,
+    "xlsx": _write_xlsx,
     "html": _write_html,
 }
 """Formats in the order they are written; each gives the names of the files to offer for download. The pages come last and
-link the others."""
+link the others, spreadsheets first. Workbooks are made by other processes meanwhile."""
 
 
 def write_report(
@@ -127,12 +118,16 @@ def write_report(
     folder = Folder(out)
     with_pages = "html" in options.formats
     sounds = bring_sounds(data, options, folder, listener, partial(spoken, store)) if with_pages else {}
-    downloads: list[str] = []
     listener.start("report", data.totals.calls, data.totals.audio_ms)
-    for name, write in FORMATS.items():
-        if name in options.formats:
-            links = tuple((Path(d).name, d) for d in downloads)
-            downloads += write(Job(store, data, options, folder, sounds, links))
+    work = Work(Pages(data, options, sounds), folder, options.processes)
+    downloads: list[str] = []
+    try:
+        work.start()
+        for name, write in FORMATS.items():
+            if name in options.formats:
+                downloads += write(Job(store, data, options, folder, work, tuple((Path(d).name, d) for d in downloads)))
+    finally:
+        work.close()
     listener.advance(data.totals.calls, data.totals.audio_ms, data.totals.failed)
     listener.finish()
     files = folder.finish()

@@ -317,6 +317,7 @@ def test_no_file_is_named_after_a_strangers_text(hostile: Path) -> None:
         "report-zh",
         "report-en",
         "manifest",
+        "report.schema",
         "agents",
         "calls",
         "findings",
