@@ -32,6 +32,7 @@ import numpy as np
 import pyarrow as pa
 
 from qc.packs.conditions import Term
+from qc.scan import compiled
 from qc.scan.columns import NAMES, Columns
 from qc.scan.finding import Finder
 from qc.store import Store
@@ -227,6 +228,7 @@ def day_figures(folder: Path, calls: int, times: int) -> dict[str, Any]:
         figures["ripgrep_seconds"] = min(theirs)
         figures["ripgrep_core_seconds"] = min(their_cores)
         figures["ratio_ripgrep"] = min(ours) / min(theirs)
+        figures["ratio_ripgrep_cores"] = min(our_cores) / min(their_cores)
     figures["read_seconds"] = best(lambda: _read_all(folder), 1)
     columns = sample(folder, min(calls, SAMPLE_CALLS))
     figures.update(words_beside_peers(columns, listed, times))
@@ -319,6 +321,7 @@ def main() -> None:
     folder = options.work / f"day-{calls}"
     folder.mkdir(parents=True, exist_ok=True)
     np.seterr(all="raise")
+    compiled.use(True)  # as in every scan of a day
     figures: dict[str, Any]
     if options.profile:
         day.write_day(folder, calls)

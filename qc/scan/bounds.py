@@ -8,7 +8,7 @@ condition means; a bound here may be too wide, never too narrow, and `tests/scan
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -42,7 +42,7 @@ from qc.scan.view import STRETCH_GAP_MS
 
 MISS, UNDECIDED, HIT = 1, 2, 4
 OPEN = MISS | UNDECIDED | HIT
-REASONS = ("", "no_speech", "not_heard", "truncated")
+REASONS = ("", "no_speech", "not_heard", "truncated", "unless_not_heard")
 _FAR = 1 << 44
 
 _Array = Any
@@ -120,6 +120,25 @@ class Rows:
         return Rows(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
 
+@dataclass
+class _Gaps:
+    """Stretches in which nobody speaks, in order of call and start; the roles of those who spoke before and after."""
+
+    call: _Array
+    start: _Array
+    end: _Array
+    before: _Array
+    after: _Array
+
+    def take(self, chosen: _Array) -> _Gaps:
+        """Some of them."""
+        return _Gaps(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+    def and_(self, other: _Gaps) -> _Gaps:
+        """These and the others, one after the other."""
+        return _Gaps(*(np.concatenate((getattr(self, n), getattr(other, n))) for n in self.__dataclass_fields__))
+
+
 class Bounds:
     """Bounds for one batch and what was found in it."""
 
@@ -183,8 +202,11 @@ class Bounds:
             rows = rows.take(~((rows.end_ms < low[call]) | (rows.start_ms >= high[call])))
         heard = np.zeros(self.size, bool)
         if isinstance(condition, Says) and condition.unless and len(rows):
-            heard = self.batch.clean
+            heard = self.batch.orderly
             rows = rows.take(~(heard[self.columns.turn_call[rows.turn]] & self._excused(rows, condition.unless)))
+            unheard, unclear = self._excuse_unheard(rows)
+            rows = replace(rows, sure=rows.sure & ~unheard)
+            heard = heard & ~unclear
         state.rows = rows
         call = self.columns.turn_call[rows.turn]
         count = np.bincount(call, minlength=self.size)
@@ -218,6 +240,24 @@ class Bounds:
         said = self._of(unless)
         said_in = self._stretches[said.turn[self.batch.reliable[said.turn]]]
         return np.isin(self._stretches[rows.turn], said_in)
+
+    def _excuse_unheard(self, rows: Rows) -> tuple[_Array, _Array]:
+        """Places in whose stretch an excuse may not have been heard; and calls of which that cannot be said here."""
+        c = self.columns
+        first = self._stretches[rows.turn]
+        last = np.searchsorted(self._stretches, first, side="right") - 1
+        end = c.turn_end[last] + STRETCH_GAP_MS
+        after = np.minimum(last + 1, len(c.turn_call) - 1)
+        followed = (last + 1 < len(c.turn_call)) & (c.turn_call[after] == c.turn_call[last])
+        end = np.where(followed, np.minimum(end, np.maximum(c.turn_start[after], c.turn_end[last])), end)
+        call, start, role = c.turn_call[rows.turn], c.turn_start[first], c.turn_role[rows.turn]
+        marks = np.zeros(len(rows), bool)
+        for value in np.unique(role).tolist():
+            mine = role == value
+            marks[mine] = self.batch.unheard(value).touch(call[mine], start[mine], end[mine])
+        unclear = np.zeros(self.size, bool)
+        unclear[call[start >= end]] = True
+        return marks, unclear
 
     @cached_property
     def _stretches(self) -> _Array:
@@ -509,19 +549,64 @@ class Bounds:
     # -- time ---------------------------------------------------------------------------------------------------
 
     def silence(self, condition: Silence) -> State:
-        """A miss where no gap is so long, whether or not what was not heard was speech."""
+        """Gaps that are there whether or not what was not heard was speech, and those that are there only if it was none."""
         c = self.columns
+        sure, noise = (self._long_gaps(condition, heard_only) for heard_only in (False, True))
         marks = np.zeros(self.size, bool)
-        for heard_only in (True, False):
-            call, start, end, before, after = self._gaps(heard_only)
-            fits = end - start > condition.longer_than_ms
-            fits &= c.by(after, condition.before, maybe=True) & c.by(before, condition.after, maybe=True)
-            marks |= np.bincount(call[fits], minlength=self.size) > 0
+        for gaps in (noise, sure):
+            fits = c.by(gaps.after, condition.before, maybe=True) & c.by(gaps.before, condition.after, maybe=True)
+            marks[gaps.call[fits]] = True
         state = self.open(np.where(marks, OPEN, MISS))
+        sure_fits, noise_fits = (
+            c.by(gaps.after, condition.before) & c.by(gaps.before, condition.after) for gaps in (sure, noise)
+        )
+        listed = sure.take(sure_fits)
+        # for each sure gap the wide one around it, if what was not heard was no speech
+        keys = noise.call * _FAR + noise.start
+        at = np.searchsorted(keys, listed.call * _FAR + listed.start, side="right") - 1
+        wide = np.maximum(at, 0)
+        around = np.zeros(len(listed.call), bool)
+        if len(keys):
+            around = (at >= 0) & (noise.call[wide] == listed.call) & (noise.end[wide] >= listed.end) & noise_fits[wide]
+        # those that hold no sure one
+        extra = noise.take(noise_fits)
+        keys = listed.call * _FAR + listed.start
+        at = np.searchsorted(keys, extra.call * _FAR + extra.start)
+        alone = np.ones(len(extra.call), bool)
+        if len(keys):
+            held = np.minimum(at, len(keys) - 1)
+            alone = (at == len(keys)) | (listed.call[held] != extra.call) | (listed.end[held] > extra.end)
+        extra = extra.take(alone)
+        excuse_lost = np.zeros(len(listed.call), bool)
+        unclear = np.zeros(self.size, bool)
         if condition.except_after:
-            fits &= ~self._waited_for(condition.except_after, call, start)
-        shown = Shown.spans(call[fits], start[fits], end[fits], after[fits])
-        return self._counted(state, self.batch.clean, shown, condition.times)
+            free = ~self._waited_for(condition.except_after, listed.call, listed.start)
+            listed, around = listed.take(free), around[free]
+            extra = extra.take(~self._waited_for(condition.except_after, extra.call, extra.start))
+            since = self._talked_since(listed)
+            excuse_lost = self.batch.unheard(None).touch(listed.call, since, listed.start)
+            unclear[listed.call[since >= listed.start]] = True
+        certain = around & ~excuse_lost
+        doubts = np.where(excuse_lost, REASONS.index("unless_not_heard"), REASONS.index("not_heard"))
+        gaps = listed.and_(extra)
+        reason = np.concatenate((np.where(certain, 0, doubts), np.full(len(extra.call), REASONS.index("not_heard"))))
+        shown = Shown.spans(gaps.call, gaps.start, gaps.end, gaps.after)
+        return self._counted(state, self.batch.orderly & ~unclear, (shown, reason), condition.times)
+
+    def _long_gaps(self, condition: Silence, heard_only: bool) -> _Gaps:
+        gaps = _Gaps(*self._gaps(heard_only))
+        return gaps.take(gaps.end - gaps.start > condition.longer_than_ms)
+
+    def _talked_since(self, gaps: _Gaps) -> _Array:
+        """When the last stretches of both sides before each gap began; 0 where nobody spoke."""
+        c = self.columns
+        since = np.full(len(gaps.call), np.iinfo(np.int64).max)
+        for turns, ends in self._turns_by_end:
+            at = np.searchsorted(ends, gaps.call * _FAR + gaps.start + JOIN_MS, side="right") - 1
+            last = turns[np.maximum(at, 0)]
+            spoke = (at >= 0) & (c.turn_call[last] == gaps.call)
+            since = np.where(spoke, np.minimum(since, c.turn_start[self._stretches[last]]), since)
+        return np.where(since == np.iinfo(np.int64).max, 0, since)
 
     def _waited_for(self, excuses: Sequence[Term], call: _Array, start: _Array) -> _Array:
         """Gaps before which the last turn of either side says one of these, in calls that were heard."""
@@ -563,11 +648,20 @@ class Bounds:
             self._orders[key] = places if rising.all() else places[np.lexsort((last, first))]
         return self._orders[key]
 
-    def _counted(self, state: State, heard: _Array, shown: Shown, times: int) -> State:
-        """Decide calls of which all was heard by how much there is to show."""
-        hit = heard & (np.bincount(shown.call, minlength=self.size) >= times)
-        state.bits[heard] = np.where(hit[heard], HIT, MISS)
-        state.told = hit
+    def _counted(self, state: State, decided: _Array, found: tuple[Shown, _Array], times: int) -> State:
+        """Decide calls by how much there is to show. `found`: it, and for each why it is doubtful (an index of `REASONS`)."""
+        shown, reason = found
+        sure = np.bincount(shown.call[reason == 0], minlength=self.size)
+        every = np.bincount(shown.call, minlength=self.size)
+        hit, maybe = decided & (sure >= times), decided & (sure < times) & (every >= times)
+        state.bits[decided] = MISS
+        state.bits[hit] = HIT
+        state.bits[maybe] = UNDECIDED
+        doubted, first = np.unique(shown.call[reason > 0], return_index=True)
+        state.why[doubted] = reason[reason > 0][first]
+        state.told = hit | maybe
+        shown = shown.take((reason == 0) | ~hit[shown.call])
+        shown = shown.take(np.lexsort((shown.start_ms, shown.call)))
         state.shown = lambda calls: shown.take(calls[shown.call])
         return state
 
@@ -603,11 +697,21 @@ class Bounds:
         if (c.span_role == UNKNOWN).any():
             worlds += [(heard_only, True) for heard_only, _ in worlds]
         marks = np.zeros(self.size, bool)
-        for heard_only, unknown_answers in reversed(worlds):
-            call, since, start = self._late(condition, heard_only, unknown_answers)
+        late = [self._late(condition, *world) for world in worlds]
+        for call, _, _ in late:
             marks[call] = True
-        shown = Shown.spans(call, since, start, np.full(len(call), c.roles.index(condition.by)))
-        return self._counted(self.open(np.where(marks, OPEN, MISS)), self.batch.clean, shown, condition.times)
+        # of orderly calls: late in both worlds, or in one of them
+        call, since, start = (np.concatenate(column) for column in zip(*late[:2], strict=True))
+        order = np.lexsort((since, start, call))
+        call, since, start = call[order], since[order], start[order]
+        twice = np.zeros(len(call), bool)
+        last = np.ones(len(call), bool)
+        twice[1:] = (np.diff(call) == 0) & (np.diff(start) == 0)
+        last[:-1] = ~twice[1:]
+        both = twice | (len(late) == 1)
+        shown = Shown.spans(call, since, start, np.full(len(call), c.roles.index(condition.by))).take(last)
+        reason = np.where(both, 0, REASONS.index("not_heard"))[last]
+        return self._counted(self.open(np.where(marks, OPEN, MISS)), self.batch.orderly, (shown, reason), condition.times)
 
     def _late(self, condition: Reply, heard_only: bool, unknown_answers: bool) -> tuple[_Array, _Array, _Array]:
         """(call, waited for since, start) of answers that come late, if this is all the speech there is."""

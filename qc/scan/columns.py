@@ -28,6 +28,7 @@ ROLES = ("agent", "customer", "system", "unknown")
 _NO_CHANNEL = -(1 << 31)
 _FAR = 1 << 44
 _LATEST = 1 << 40
+"""Some thirty years in ms."""
 
 _Array = Any
 
@@ -75,11 +76,24 @@ class Columns:
         warned = self._warned("no_times")
         odd = warned | self._any_turn(no_start | no_end | _bools(turns.is_null()))
         odd |= self._any_span(no_span_start | no_span_end | _bools(spans.is_null())) | (np.diff(self.span_first) == 0)
+        odd |= self._without_times_to_reckon_with()
         self.odd = odd
-        """Calls that only `view` reads: without times, without detected speech, or with holes in them."""
+        """Calls that only `view` reads: without times, without detected speech, with holes in them, or with absurd times."""
         lost = self._any_span(self.span_lost)
         self.cut = self._warned(LOST) & ~lost
         self.duration_ms = self._column("duration_ms")
+
+    def _without_times_to_reckon_with(self) -> _Array:
+        """Calls with times that arithmetic with calls in it cannot carry; these times are made ordinary ones, so that they
+        touch no other call."""
+        names = ("turn_start", "turn_end", "span_start", "span_end")
+        self._turn_start_as_written, self._span_start_as_written = self.turn_start, self.span_start
+        wrong = [(getattr(self, name) < 0) | (getattr(self, name) >= _LATEST) for name in names]
+        if not any(marks.any() for marks in wrong):
+            return np.zeros(self.size, bool)
+        for name in names:
+            setattr(self, name, np.clip(getattr(self, name), 0, _LATEST))
+        return self._any_turn(wrong[0] | wrong[1]) | self._any_span(wrong[2] | wrong[3])
 
     def _column(self, name: str) -> Any:
         column = self.table[name]
@@ -206,7 +220,7 @@ class Columns:
         block[:, 0] = self.turn_number
         block[:, 1] = self.turn_channel
         block[:, 2] = self._role_names()[self.turn_role]
-        block[:, 3] = self.turn_start
+        block[:, 3] = self._turn_start_as_written
         block[:, 4] = self._end_as_written
         block[:, 5] = pc.binary_length(self.turn_text).to_numpy(zero_copy_only=False)
         block[:, 6] = np.diff(self.turn_flags) << 32 | np.diff(self.char_first)
@@ -220,7 +234,7 @@ class Columns:
         block = np.empty((len(self.span_call), 5), np.int64)
         block[:, 0] = self.span_channel
         block[:, 1] = self._role_names()[self.span_role]
-        block[:, 2] = self.span_start
+        block[:, 2] = self._span_start_as_written
         block[:, 3] = self._span_end
         block[:, 4] = self.span_heard
         return block
@@ -317,13 +331,8 @@ def sum_by(values: _Array, first: _Array) -> _Array:
     return sums[first[1:]] - sums[first[:-1]]
 
 
-def _sane(times: _Array) -> _Array:
-    """Times that arithmetic with calls in it can carry: from 0 to some thirty years."""
-    return (times >= 0) & (times < _LATEST)
-
-
-class _Lengths:
-    """Stretches of time of many calls: how much of them lies in a range."""
+class _Stretches:
+    """Stretches of time of many calls: how much of them lies in a range, and whether any does."""
 
     def __init__(self, call: _Array, start: _Array, end: _Array) -> None:
         self._starts, self._start_sums = self._sorted(call, start)
@@ -337,6 +346,11 @@ class _Lengths:
     def between(self, call: _Array, low: _Array, high: _Array) -> _Array:
         """Milliseconds of each call's stretches, added up, between `low` and `high`."""
         return self._until(call, high) - self._until(call, low)
+
+    def touch(self, call: _Array, low: _Array, high: _Array) -> _Array:
+        """Whether any of the call's stretches lies between `low` and `high`, which is later."""
+        high = np.minimum(high, _FAR - 1)
+        return np.searchsorted(self._starts, call * _FAR + high) > np.searchsorted(self._ends, call * _FAR + low, side="right")
 
     def _until(self, call: _Array, time: _Array) -> _Array:
         """What was before, and a constant of the call: of calls before it every stretch has begun and ended."""
@@ -358,7 +372,8 @@ class Batch:
             self.reliable &= unknown | (sure.astype(np.float64) >= floor)
         self._coverages: dict[Any, tuple[_Array, _Array]] = {}
         self._windows: dict[Any, tuple[_Array, _Array]] = {}
-        self._speech: dict[str, tuple[_Lengths, _Lengths, _Lengths]] = {}
+        self._speech: dict[str, tuple[_Stretches, _Stretches, _Stretches]] = {}
+        self._unheard: dict[int | None, _Stretches] = {}
 
     @cached_property
     def orderly(self) -> _Array:
@@ -366,8 +381,6 @@ class Batch:
         c = self.columns
         bad = c.odd | c.cut | any_of(c.turn_role == UNKNOWN, c.turn_first) | any_of(c.span_role == UNKNOWN, c.span_first)
         bad |= any_of(c.turn_number != np.arange(len(c.turn_call)) - c.turn_first[c.turn_call], c.turn_first)
-        bad |= any_of(~_sane(c.turn_start) | ~_sane(c.turn_end), c.turn_first)
-        bad |= any_of(~_sane(c.span_start) | ~_sane(c.span_end), c.span_first)
         agent, customer = c.ends_silent
         return ~(bad | agent | customer)
 
@@ -445,14 +458,28 @@ class Batch:
             lost_call, lost_role, lost_start, lost_end = self._deducted
             lost = c.by(lost_role.astype(np.int64), who, maybe=True)
             self._speech[who] = (
-                _Lengths(c.span_call[mine], c.span_start[mine], c.span_end[mine]),
-                _Lengths(c.span_call[heard], c.span_start[heard], c.span_end[heard]),
-                _Lengths(lost_call[lost], lost_start[lost], lost_end[lost]),
+                _Stretches(c.span_call[mine], c.span_start[mine], c.span_end[mine]),
+                _Stretches(c.span_call[heard], c.span_start[heard], c.span_end[heard]),
+                _Stretches(lost_call[lost], lost_start[lost], lost_end[lost]),
             )
         low = np.maximum(low, 0)
         high = np.maximum(high, low)
         total, heard_ms, lost_ms = (lengths.between(call, low, high) for lengths in self._speech[who])
         return np.where(total > 0, np.maximum(heard_ms - lost_ms, 0) / np.maximum(total, 1), np.nan)
+
+    def unheard(self, role: int | None) -> _Stretches:
+        """Where a role (or anybody but tones and prompts) spoke without reliable text."""
+        if role not in self._unheard:
+            c = self.columns
+            spans, turns = ~c.span_heard, ~self.reliable
+            spans &= c.span_role != SYSTEM if role is None else c.span_role == role
+            turns &= c.turn_role != SYSTEM if role is None else c.turn_role == role
+            self._unheard[role] = _Stretches(
+                np.concatenate((c.span_call[spans], c.turn_call[turns])),
+                np.concatenate((c.span_start[spans], c.turn_start[turns])),
+                np.concatenate((c.span_end[spans], c.turn_end[turns])),
+            )
+        return self._unheard[role]
 
     def range_ms(self, window: Window | None, who: str) -> tuple[_Array, _Array]:
         """Start and end of a window in each call, as `Call.range_ms` says it."""

@@ -329,6 +329,77 @@ def _find_words(codes, table, single, pairs, words, found):  # type: ignore[no-u
 find_words = _Later(_find_words)
 
 
+def _find_sounds(codes, char, first, second, terms, heard, found):  # type: ignore[no-untyped-def]
+    """Every place of every term into `found` int64 [2, n] (number, place), in order of place; how many there are, be it more.
+
+    `char` uint16 by code point: its number, 0 for others. `first`, `second` uint64 by that number: bit i where it can begin,
+    or come second in, a term whose number is i modulo 64. `terms`: (first of each term's sets in `sets`, sets). `heard` bool
+    [sets, numbers]: whether a character is in a set.
+    """
+    begins, sets = terms
+    count = 0
+    size = len(codes)
+    total = len(begins) - 1
+    room = found.shape[1]
+    now = char[codes[0]] if size else np.uint16(0)
+    for place in range(size - 1):
+        here = now
+        now = char[codes[place + 1]]
+        both = first[here] & second[now]
+        term = 0
+        while both != 0:
+            if both & np.uint64(1):
+                number = term
+                while number < total:
+                    begin, length = begins[number], begins[number + 1] - begins[number]
+                    if place + length <= size:
+                        same = True
+                        for offset in range(length):
+                            if not heard[sets[begin + offset], char[codes[place + offset]]]:
+                                same = False
+                                break
+                        if same:
+                            if count < room:
+                                found[0, count], found[1, count] = number, place
+                            count += 1
+                    number += 64
+            both >>= np.uint64(1)
+            term += 1
+    return count
+
+
+find_sounds = _Later(_find_sounds)
+
+
+def _write_lines(codes, first, turns, out, begins):  # type: ignore[no-untyped-def]
+    """UTF-8 of some turns into `out`, a line feed between them; `begins` where each begins. Gives how many bytes there are."""
+    used = 0
+    for i in range(len(turns)):
+        if i > 0:
+            out[used] = 10
+            used += 1
+        begins[i] = used
+        for place in range(first[turns[i]], first[turns[i] + 1]):
+            code = codes[place]
+            if code < 0x80:
+                out[used] = code
+                used += 1
+            elif code < 0x800:
+                out[used], out[used + 1] = 0xC0 | code >> 6, 0x80 | code & 63
+                used += 2
+            elif code < 0x10000:
+                out[used], out[used + 1], out[used + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 63, 0x80 | code & 63
+                used += 3
+            else:
+                out[used], out[used + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 63
+                out[used + 2], out[used + 3] = 0x80 | code >> 6 & 63, 0x80 | code & 63
+                used += 4
+    return used
+
+
+write_lines = _Later(_write_lines)
+
+
 def pair_slots(keys: Any) -> Any:
     """Where `find_words` looks for pairs: an open hash table of their numbers, at most half full, -1 where there is none."""
     size = 1 << max(4, (2 * len(keys)).bit_length())
