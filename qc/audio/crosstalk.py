@@ -45,7 +45,10 @@ def _spread(mask: np.ndarray) -> np.ndarray:
     """The mask and its neighbours, `_NEAR` frames on both sides: a leak's faint edges correlate badly."""
     import numpy as np
 
-    return np.convolve(mask.astype(np.int16), np.ones(2 * _NEAR + 1, np.int16), mode="same") > 0 if mask.size else mask
+    if not mask.size:
+        return mask
+    near = np.convolve(mask.astype(np.int16), np.ones(2 * _NEAR + 1, np.int16))
+    return near[_NEAR : _NEAR + mask.size] > 0
 
 
 def _correlation(one: np.ndarray, other: np.ndarray, frames: np.ndarray) -> np.ndarray:

@@ -104,6 +104,10 @@ def _build(weights: dict[str, torch.Tensor]) -> torch.nn.Module:
         has but four spectra, so each convolution over them is one matrix product.
         """
 
+        window: torch.Tensor
+        last: torch.Tensor
+        last_bias: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("window", weights["stft_conv.weight"][0, 0].clone())

@@ -148,3 +148,13 @@ def test_samples_become_a_clip_and_nonsense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AudioError):
         make_playable(tmp_path / "broken.wav", tmp_path / "d.mp3")
     assert not (tmp_path / "d.mp3").exists()
+
+
+@pytest.mark.parametrize("frames", [0, 1, 3, 8, 9, 40])
+def test_a_recording_of_a_moment_is_looked_at_too(frames: int) -> None:
+    rng = np.random.default_rng(frames)
+    loud = rng.standard_normal(frames * 512 + 77).astype(np.float32) * 0.1
+    both = np.stack([loud, 0.05 * loud])
+    assert leaked(both).tolist() == [[False] * frames, [True] * frames]
+    assert same_channels(np.stack([loud, loud]))
+    assert not same_channels(np.stack([loud, rng.standard_normal(loud.size).astype(np.float32)]))
