@@ -71,7 +71,7 @@ def _figures(s: dict[str, Any]) -> tuple[str, ...]:
         f"{s['undecided']:,}",
         "–" if s["coverage"] is None else f"{s['coverage']:.1%}",
         _interval(s["mean_worst"], s["mean_best"], "–"),
-        _interval(s["low"], s["high"], "not enough calls" if s["scored"] < MIN_CALLS else "all alike"),
+        _interval(s["low"], s["high"], "not enough calls" if s["scored"] - s["unheard"] < MIN_CALLS else "all alike"),
         f"{s['fatal']:,}",
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from qc.report.model import Call, Finding
 
 if TYPE_CHECKING:
-    from qc.packs import Rule
+    from qc.packs import Manual, Rule
 
 MOST = 3
 
@@ -26,7 +26,7 @@ class Moment:
     better: tuple[str, ...] = ()
 
 
-def moments(calls: Iterable[Call], rules: Mapping[str, Rule]) -> tuple[list[Moment], list[Moment]]:
+def moments(calls: Iterable[Call], rules: Mapping[str, Rule | Manual]) -> tuple[list[Moment], list[Moment]]:
     """The worst and the best moments of an agent, at most `MOST` each, a rule once before any comes twice."""
     hits = [(c, f) for c in calls for f in c.findings if f.verdict == "hit" and f.rule in rules]
     bad = sorted(((c, f) for c, f in hits if f.worst < 0 or rules[f.rule].fatal), key=lambda cf: (cf[1].worst, cf[0].call_id))
@@ -47,7 +47,7 @@ def _varied(found: list[tuple[Call, Finding]]) -> list[tuple[Call, Finding]]:
     return [(c, f) for _, _, c, f in sorted(ranked, key=lambda r: r[:2])[:MOST]]
 
 
-def better_lines(rule: Rule) -> tuple[str, ...]:
+def better_lines(rule: Rule | Manual) -> tuple[str, ...]:
     """What the agent says in the first cases that the rule must not hit, at most two lines."""
     lines = [line.text for case in rule.cases if case.verdict == "miss" for line in case.lines[-1:] if line.what == "agent"]
     return tuple(dict.fromkeys(lines))[:2]

@@ -43,7 +43,8 @@ class Columns:
     """`calls`: a row a call, sorted by id. `findings`: a row a hit or undecided verdict, calls in order, the dearest first.
 
     `calls` has what the sheet of calls says and `agent` (its key in `summaries`), `queue`, `message`, `mono`. `findings` has
-    `evidence` as a list of structs.
+    `evidence` as a list of structs. Manual items that nobody has judged are no findings; a call's are in `unjudged`, a list of
+    their ids or null.
     """
 
     calls: pl.DataFrame
@@ -67,6 +68,10 @@ def read_columns(store: Store, pack_id: str | None) -> Columns:
         points_worst="worst",
         points_best="best",
     )
+    by_people = pl.col("machine") == "manual"
+    waiting = items.filter(by_people & (pl.col("settled") == "undecided"))
+    unjudged = waiting.group_by("call_id", maintain_order=True).agg(unjudged=pl.col("rule").cast(pl.String))
+    items = items.filter(~by_people | (pl.col("settled") == "hit"))
     findings = _settled((found, scored, verdicts, items), str(store.path))
     del verdicts, items
     tally = _tally(findings)
@@ -80,6 +85,7 @@ def read_columns(store: Store, pack_id: str | None) -> Columns:
     calls = calls.join(tally, on="call_id", how="left", maintain_order="left").with_columns(
         [pl.when(pl.col("ok")).then(pl.col(c).fill_null(0)).otherwise(0).alias(c) for c in ("hits", "undecided")]
     )
+    calls = calls.join(unjudged, on="call_id", how="left", maintain_order="left")
     return Columns(calls=calls, findings=findings, packs=packs, signer=signer, made_with=made_with)
 
 

@@ -87,15 +87,24 @@ def _findings(columns: Columns, data: ReportData) -> pl.DataFrame:
         {
             "rule": list(data.rules),
             "dimension": [r.dimension for r in data.rules.values()],
+            "own_severity": [r.severity for r in data.rules.values()],
             **{f"title_{lang}": [r.title.get(lang, "") for r in data.rules.values()] for lang in LANGS},
         },
-        schema_overrides={"rule": pl.Categorical, "dimension": pl.String, **{f"title_{lang}": pl.String for lang in LANGS}},
+        schema_overrides={
+            "rule": pl.Categorical,
+            "dimension": pl.String,
+            "own_severity": pl.String,
+            **{f"title_{lang}": pl.String for lang in LANGS},
+        },
     )
     calls = _who(columns.calls.filter("ok")).select("call_id", "provider", "agent", "agent_id", "started_at")
     return (
         rows.join(calls, on="call_id", maintain_order="left")
         .join(rules, on="rule", how="left", maintain_order="left")
-        .with_columns(pl.col("why", "severity").cast(pl.String).fill_null(""))
+        .with_columns(
+            pl.col("why").cast(pl.String).fill_null(""),
+            pl.coalesce(pl.col("severity").cast(pl.String), "own_severity").fill_null(""),
+        )
     )
 
 

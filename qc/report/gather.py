@@ -20,6 +20,7 @@ from qc.text.redact import quote, redact, redact_turns
 if TYPE_CHECKING:
     import polars as pl
 
+    from qc.packs import Manual, Rule
     from qc.store import Store
 
 _Row = Mapping[str, Any]
@@ -47,6 +48,10 @@ def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) 
     paged = calls_with_pages(made, options.call_pages)
     quoted, words = _quoted(store, made, paged, masked=options.redact)
     base = float(latest.base) if latest else 100.0
+    lines: list[Rule | Manual] = []
+    for p in sorted(packs.values(), key=lambda p: _version_key(p.version)):
+        lines += p.rules
+        lines += p.manual
     return ReportData(
         title=options.title,
         pack=latest,
@@ -58,12 +63,14 @@ def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) 
         providers=tuple(sorted((s for s in summaries if s["kind"] == "provider"), key=lambda s: (s["name"] is None, s["id"]))),
         agents=tuple(s for s in summaries if s["kind"] == "agent"),
         calls=tuple(quoted.get(c.call_id, c) for c in made),
-        rules={r.id: r for p in sorted(packs.values(), key=lambda p: _version_key(p.version)) for r in p.rules},
+        rules={r.id: r for r in lines},
         recordings={r["call_id"]: _recording(r) for r in rows if r["call_id"] in found},
         comparisons=tuple(_rows(store, "comparisons", pack_id)),
         trends=tuple(_rows(store, "trends", pack_id)),
         counts=counts(columns, base),
         quality={r["rule"]: r for r in _rows(store, "quality", pack_id)},
+        agreement={r["rule"]: r for r in _rows(store, "agreement", pack_id)},
+        corrected=tuple(_rows(store, "corrected", pack_id)),
         columns=columns,
         words=words,
     )
@@ -114,6 +121,7 @@ def _call(row: _Row, found: Iterable[_Row], masked: bool) -> Call:
         fatal=bool(row["fatal"]),
         dimensions=tuple(row["dimensions"] or ()) if fine else (),
         findings=tuple(_finding(f) for f in found) if fine else (),
+        unjudged=tuple(row["unjudged"] or ()) if fine else (),
     )
 
 

@@ -69,10 +69,17 @@ def listen_page(pages: Pages, lang: str, drawn: Sequence[tuple[Drawn, Call]], se
     return render(pages, lang, "listen.html", "index.html", values)
 
 
-def review_page(pages: Pages, lang: str, items: Sequence[tuple[Mapping[str, Any], Call, Sequence[Mapping[str, Any]]]]) -> str:
-    """The page to judge drawn calls on: rows of `review_plan` with their calls and turns."""
-    values = {"items": items, "sounds": pages.sounds, "linked": False}
-    return render(pages, lang, "review.html", "index.html", values, script="review.js")
+ToJudge = tuple[Mapping[str, Any], Call, Sequence[Mapping[str, Any]]]
+"""A row of `review_plan`, its call, and what was said in it."""
+
+
+def review_page(pages: Pages, lang: str, items: Sequence[ToJudge], *, evidence: bool = False, served: bool = False) -> str:
+    """The page to judge drawn calls on. With `evidence`, what the machine found lies folded up beside each; `served`: answers go
+    to the server that the page came from, one by one."""
+    policy = ("connect-src 'self'",) if served else ()
+    found = {(c.call_id, f.rule): f for _, c, _ in items for f in c.findings}
+    values = {"items": items, "found": found, "evidence": evidence, "served": served, "sounds": pages.sounds, "linked": False}
+    return render(pages, lang, "review.html", "index.html", values, script="review.js", policy=policy)
 
 
 def agents_lowest_first(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -86,8 +93,18 @@ def agent_code(agent_id: str) -> str:
     return agent_id.rpartition("/")[2].replace("%2F", "/").replace("%25", "%")
 
 
-def render(pages: Pages, lang: str, template: str, here: str, values: Mapping[str, Any], *, script: str = "") -> str:
-    """A page in one language. `here`: its place in the language's folder; `values`: the template's, charts among them."""
+def render(
+    pages: Pages,
+    lang: str,
+    template: str,
+    here: str,
+    values: Mapping[str, Any],
+    *,
+    script: str = "",
+    policy: tuple[str, ...] = (),
+) -> str:
+    """A page in one language. `here`: its place in the language's folder; `values`: the template's, charts among them; `policy`:
+    what it may do beyond what all may."""
     data, t = pages.data, Words(lang)
     others = [x for x in pages.options.langs if x != lang]
     titles = {d.id: t.text(d.title, d.id) for d in data.pack.dimensions} if data.pack else {}
@@ -104,7 +121,7 @@ def render(pages: Pages, lang: str, template: str, here: str, values: Mapping[st
         "linked": True,
         "css": style.markup,
         "js": code.markup,
-        "csp": _policy(style, code, "media-src 'self' file: data:"),
+        "csp": _policy(style, code, "media-src 'self' file: data:", *policy),
     }
     shown = {k: v.shown(t, data) if isinstance(v, Chart) else v for k, v in values.items()}
     return _environment().get_template(template).render({**common, **shown})

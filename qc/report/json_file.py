@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from qc.report.model import Call, Finding, MadeWith, ReportData, Totals
-from qc.tables import FINDINGS, SCORES, SUMMARIES, Field
+from qc.tables import AGREEMENT, CORRECTED, FINDINGS, QUALITY, SCORES, SUMMARIES, Field
 from qc.version import VERSION
 
 SCHEMA = "qc.report/1"
@@ -35,6 +35,9 @@ def json_file(data: ReportData) -> bytes:
         "whole": data.whole,
         "providers": data.providers,
         "agents": data.agents,
+        "quality": data.quality,
+        "agreement": data.agreement,
+        "corrected": data.corrected,
         "rules": {r.id: _rule(r) for r in data.rules.values()},
         "left_out": data.left_out,
         "calls": (_call(c) for c in data.calls),
@@ -138,6 +141,9 @@ def json_schema() -> dict[str, Any]:
             "whole": _or_null(summary),
             "providers": _array(summary),
             "agents": _array(summary),
+            "quality": {"type": "object", "additionalProperties": _of_fields(QUALITY.fields)},
+            "agreement": {"type": "object", "additionalProperties": _of_fields(AGREEMENT.fields)},
+            "corrected": _array(_of_fields(CORRECTED.fields)),
             "rules": {"type": "object", "additionalProperties": _object(rule)},
             "left_out": {**count, "description": "Calls that are counted, but not among `calls`."},
             "calls": _array(call),

@@ -23,6 +23,7 @@ from qc.report.html import Pages, listen_page, root_page
 from qc.report.model import LANGS, Call, Recording, ReportOptions, Sound
 from qc.report.sampling import Drawn, draw_calls
 from qc.report.sounds import missing
+from qc.report.timeline import Stretch
 from qc.store import Store
 
 
@@ -92,27 +93,51 @@ def scored_calls(columns: Columns) -> pl.DataFrame:
     return calls.join(bonus, on="call_id", how="left", maintain_order="left").with_columns(pl.col("bonus").fill_null(0.0))
 
 
-def bring_whole_calls(store: Store, folder: Folder, calls: list[Call], masked: bool) -> Iterator[tuple[str, Sound]]:
-    """Each call's recording as one small file, personal data drowned out where it is masked in the text."""
+@dataclass(frozen=True)
+class WholeCall:
+    """A call's recording as one small file: `name` in the folder, `muted` what is drowned out in it (ms); `problem`: why there is none."""
+
+    call_id: str
+    recording: Recording
+    name: str
+    muted: tuple[Stretch, ...]
+    problem: str = ""
+
+    def make(self, folder: Path) -> None:
+        """Write the file. Raises OSError, QcError for a recording that cannot be read."""
+        cut(Path(self.recording.path or ""), {self.name: _WHOLE}, self.muted, folder)
+
+
+_WHOLE = (0, 24 * 3_600_000)
+
+
+def whole_calls(store: Store, calls: list[Call], masked: bool) -> list[WholeCall]:
+    """What has to be made so that each call can be heard, personal data drowned out where it is masked in the text."""
     ids = [c.call_id for c in calls]
     wanted = pl.Series(ids, dtype=pl.String).implode()
     rows = _recordings(store, wanted)
     muted = {s.call_id: private(s.turns) for s in spoken(store, ids)} if masked else {}
+    found = []
     for call in calls:
-        recording = rows[call.call_id]
-        problem = missing(recording)
-        if problem:
-            yield call.call_id, Sound(None, problem)
+        recording, drowned = rows[call.call_id], tuple(muted.get(call.call_id, ()))
+        name = clip_name(recording.sha256 or call.call_id, _WHOLE, drowned)
+        found.append(WholeCall(call.call_id, recording, name, drowned, missing(recording)))
+    return found
+
+
+def bring_whole_calls(store: Store, folder: Folder, calls: list[Call], masked: bool) -> Iterator[tuple[str, Sound]]:
+    """Each call's recording as one small file in the folder."""
+    for whole in whole_calls(store, calls, masked):
+        if whole.problem:
+            yield whole.call_id, Sound(None, whole.problem)
             continue
-        stretch = (0, 24 * 3_600_000)
-        name = clip_name(recording.sha256 or call.call_id, stretch, muted.get(call.call_id, ()))
         try:
-            if not (recording.sha256 and folder.has(name)):
-                cut(Path(recording.path or ""), {name: stretch}, muted.get(call.call_id, ()), folder.path)
-                folder.made(name)
-            yield call.call_id, Sound(name)
+            if not (whole.recording.sha256 and folder.has(whole.name)):
+                whole.make(folder.path)
+                folder.made(whole.name)
+            yield whole.call_id, Sound(whole.name)
         except (OSError, QcError):
-            yield call.call_id, Sound(None, "unreadable")
+            yield whole.call_id, Sound(None, "unreadable")
 
 
 def _recordings(store: Store, wanted: pl.Series) -> dict[str, Recording]:

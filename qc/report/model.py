@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qc.packs import Pack, Rule
+    from qc.packs import Manual, Pack, Rule
     from qc.report.columns import Columns
     from qc.report.gather import Spoken
 
@@ -159,6 +159,8 @@ class Call:
     fatal: bool = False
     dimensions: tuple[dict[str, Any], ...] = ()
     findings: tuple[Finding, ...] = ()
+    unjudged: tuple[str, ...] = ()
+    """Manual items that nobody has judged yet."""
 
     @property
     def hits(self) -> int:
@@ -226,7 +228,8 @@ class MadeWith:
 class ReportData:
     """Everything that a report says. `pack` is None where nothing was scanned yet; then there are calls and failures only.
 
-    `whole`, `providers`, `agents`: rows of `summaries` as dicts. `comparisons`, `trends`: rows of these tables. `rules`: rules
+    `whole`, `providers`, `agents`: rows of `summaries` as dicts. `comparisons`, `trends`, `corrected`: rows of these tables; `quality`,
+    `agreement`: theirs by rule. `rules`: rules and manual items
     by id of every version of the pack in use. `calls`: the calls that are told one by one: all, or of a large store those
     that `columns.chosen` chose; `columns` has all of them. `counts`: by (kind, id) of a summary. `recordings`: by call id,
     of calls with findings that are told. `words`: turns and spans of the calls that have a page.
@@ -242,12 +245,14 @@ class ReportData:
     providers: tuple[dict[str, Any], ...]
     agents: tuple[dict[str, Any], ...]
     calls: tuple[Call, ...]
-    rules: dict[str, Rule] = field(default_factory=dict)
+    rules: dict[str, Rule | Manual] = field(default_factory=dict)
     recordings: dict[str, Recording] = field(default_factory=dict)
     comparisons: tuple[dict[str, Any], ...] = ()
     trends: tuple[dict[str, Any], ...] = ()
     counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
     quality: dict[str, dict[str, Any]] = field(default_factory=dict)
+    agreement: dict[str, dict[str, Any]] = field(default_factory=dict)
+    corrected: tuple[dict[str, Any], ...] = ()
     columns: Columns | None = None
     words: dict[str, Spoken] = field(default_factory=dict)
 

@@ -35,7 +35,7 @@ from qc.report.sheets import rules_by_hits
 from qc.report.timeline import SILENCE_MS, timeline
 
 if TYPE_CHECKING:
-    from qc.packs import Rule
+    from qc.packs import Manual, Rule
 
 MOST_AGENTS = 300
 MOST_CALLS = 1_500
@@ -241,6 +241,11 @@ def _provider(pages: Pages, item: Item) -> Page:
             "rules": rules_by_hits(data, row["rules"]),
             "agents": agents,
             "compared": more["compared"],
+            "corrected": [
+                {**r, "href": rule_href(r["rule"]), "title": data.rules[r["rule"]].title, "coverage": row["coverage"]}
+                for r in data.corrected
+                if r["id"] == row["id"] and r["rule"] in data.rules
+            ],
             "days": more["days"],
             "weeks": more["weeks"],
             "failed": item.calls,
@@ -272,7 +277,7 @@ def _rates_by_rule(data: ReportData) -> dict[str, tuple[list[dict[str, Any]], li
 
 def _rule_item(
     pages: Pages,
-    rule: Rule,
+    rule: Rule | Manual,
     rates: Mapping[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]],
     found: list[tuple[Call, Finding]],
 ) -> Item:
@@ -300,6 +305,13 @@ def _rule(pages: Pages, item: Item) -> Page:
             **item.more,
             "rule": rule,
             "quality": data.quality.get(rule.id),
+            "agreed": data.agreement.get(rule.id),
+            "corrected": [
+                {**r, "href": provider_href(r["id"]), "name": s["name"], "coverage": s["coverage"]}
+                for s in data.providers
+                for r in data.corrected
+                if r["rule"] == rule.id and r["id"] == s["id"]
+            ],
             "row": next((r for r in (data.whole or {}).get("rules", ()) if r["rule"] == rule.id), None),
             "places": [(c, _of(item, c.call_id), next(f for f in c.findings if f.rule == rule.id)) for c in item.calls],
             "examples": [(kind, given) for kind, given in cases.items() if given],

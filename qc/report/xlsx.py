@@ -91,7 +91,7 @@ def _facts(data: ReportData, t: Words) -> list[tuple[str, str | int]]:
         facts.append((t("pack"), f"{t.text(data.pack.title, data.pack.id)} ({data.pack.id} {data.pack.version})"))
     if whole and whole["mean_worst"] is not None:
         facts.append((t("mean_score"), span(whole["mean_worst"], whole["mean_best"])))
-        absent = t("not_enough" if whole["scored"] < MIN_CALLS else "all_alike")
+        absent = t("not_enough" if whole["scored"] - whole["unheard"] < MIN_CALLS else "all_alike")
         facts.append((t("interval"), absent if whole["low"] is None else span(whole["low"], whole["high"])))
     facts += [
         (t("calls"), total.calls),

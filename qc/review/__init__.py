@@ -1,1 +1,1 @@
-"""Reviews: calls drawn for people to judge, a page to judge them on, and what they said, as a table beside the machine's."""
+"""Reviews: calls drawn for people to judge, a page to judge them on, from disk or served, and what they said, beside the machine's word."""

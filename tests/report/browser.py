@@ -107,10 +107,10 @@ class Browser:
         message, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(message)
 
-    def open(self, page: Path) -> None:
-        """Open a file, as a reader does by a double click, and wait until it is loaded."""
+    def open(self, page: Path | str) -> None:
+        """Open a file, as a reader does by a double click, or an address, and wait until it is loaded."""
         self._events = [e for e in self._events if e.get("method") != "Page.loadEventFired"]
-        self.devtools("Page.navigate", {"url": page.resolve().as_uri()})
+        self.devtools("Page.navigate", {"url": page if isinstance(page, str) else page.resolve().as_uri()})
         until = time.monotonic() + _TIMEOUT_S
         while not any(e.get("method") == "Page.loadEventFired" for e in self._events):
             self._events.append(self._receive(until))
