@@ -341,7 +341,7 @@ TRENDS = Table(
     ("pack_id", "kind", "id", "unit", "period"),
     (
         *_PACK,
-        Field("kind", "string", "`all` or `provider`."),
+        Field("kind", "string", "`all`, `provider` or `agent`."),
         Field("id", "string", "As in `summaries`."),
         Field("unit", "string", "`day` or `week`."),
         Field("period", "string", "First day, ISO 8601; a week begins on Monday."),

@@ -245,7 +245,7 @@ def strata_of(facts: CallFacts, ok: Any) -> tuple[Any, int]:
 
 
 def trends(scores: pa.Table, facts: CallFacts, pack: dict[str, Any], base: float) -> pa.Table:
-    """Rows of `trends` for one pack: the whole and every provider, by day and by week (ISO 8601, from Monday).
+    """Rows of `trends` for one pack: the whole, every provider and every agent, by day and by week (ISO 8601, from Monday).
 
     `base`: points that a call starts with, and the most it can have.
     """
@@ -258,7 +258,7 @@ def trends(scores: pa.Table, facts: CallFacts, pack: dict[str, Any], base: float
     stratum, size = strata_of(facts, dated)
     tables = [schema("trends").empty_table()]
     whole = Groups("all", np.zeros(len(ok), np.int64), [""], [None], [None])
-    for groups in (whole, group_by_provider(facts)):
+    for groups in (whole, group_by_provider(facts), group_by_agent(facts)):
         for unit, starts in (("day", day[dated]), ("week", _mondays(day[dated]))):
             periods, code = np.unique(starts, return_inverse=True)
             if not len(periods):
@@ -278,7 +278,7 @@ def _trend_rows(groups: Groups, unit: str, periods: Any, cells: Cells, of: tuple
     found = contrast(cells.rows(rows), cells.rows(before))
     compared = np.where(first, 0, found.compared)
     p = np.full(len(rows), np.nan)
-    for g in np.unique(owner):  # a family is one group's series
+    for g in np.unique(owner[compared >= MIN_COMPARED]):  # a family is one group's series
         mine = (owner == g) & (compared >= MIN_COMPARED)
         p[mine] = holm(found.p[mine])
     n = cells.n.sum(axis=1)[rows]

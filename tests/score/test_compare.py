@@ -238,6 +238,19 @@ def test_trends_by_day_and_week_and_whether_the_change_is_proven() -> None:
     assert all(0 <= r["low"] <= r["mean_worst"] <= r["high"] <= 100 for r in rows)
 
 
+def test_each_agent_has_a_trend_of_its_own() -> None:
+    """One agent falls from the first week to the next; the other does not, and has too few calls a day to say anything by day."""
+    rng = np.random.default_rng(5)
+    started = [f"2025-11-{d:02d}" for d in (3, 10) for _ in range(100)] + [f"2025-11-{3 + i % 12:02d}" for i in range(60)]
+    scores = 100 - 20.0 * (rng.random(260) < np.repeat([0.1, 0.6, 0.3], [100, 100, 60]))
+    table, facts = made(scores, ["甲"] * 260, ["q"] * 260, started=started, agent=["1"] * 200 + ["2"] * 60)
+    rows = [r for r in trends(table, facts, PACK, 100.0).to_pylist() if r["kind"] == "agent"]
+    answers = {who: [r["answer"] for r in rows if r["id"] == who and r["unit"] == "week"] for who in ("甲/1", "甲/2")}
+    assert answers == {"甲/1": ["first", "down"], "甲/2": ["first", "not_proven"]}
+    days = [r for r in rows if r["id"] == "甲/2" and r["unit"] == "day"]
+    assert len(days) == 12 and all(r["low"] is None and r["answer"] in ("first", "not_enough") for r in days)
+
+
 def test_a_store_gets_both_tables_and_the_same_ones_each_time(tmp_path: Path) -> None:
     store = Store(tmp_path)
     rules = pack()
