@@ -87,13 +87,15 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_edge=False, pad_edge=False)
+    drawn = Table(header_style="bold", show_edge=False, pad_edge=False)
     for index, name in enumerate(columns):
         drawn.add_column(name, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(clean(str(cell))) for cell in row))
     wide = None if sys.stdout.isatty() else 120
-    Console(width=wide, soft_wrap=False, highlight=False).print(drawn)
+    console = Console(width=wide, soft_wrap=False, highlight=False)
+    console.print(Text(clean(title), style="bold"), soft_wrap=True)  # a title of the table's own is cut to its width
+    console.print(drawn)
 
 
 def hours(ms: float) -> str:

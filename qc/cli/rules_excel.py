@@ -51,7 +51,7 @@ def to_excel(
     if console.result(value, as_json):
         return
     console.out(
-        f"{output}: {source.pack.id} {source.pack.version}, {console.several(len(source.rules), 'rule')}, {len(source.lists)} word lists"
+        f"{output}: {source.pack.id} {source.pack.version}, {console.several(len(source.rules), 'rule')}, {console.several(len(source.lists), 'word list')}"
     )
     for _, loss in losses:
         console.out(f"not in it: {loss}")

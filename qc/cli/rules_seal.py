@@ -76,7 +76,9 @@ def export(
     )
     console.out(f"pack sha256 {shown.sha256}, manifest sha256 {sealed.sha256}")
     if opened:
-        console.out(f"{len(opened.rules)} hidden rules are not in it; what opens them is in {kept}, which you keep")
+        console.out(
+            f"{console.several(len(opened.rules), 'hidden rule')} left out; what proves them later is in {kept}, which you keep"
+        )
     if not keys:
         console.out(f"not signed yet: qc rules sign {output} --key NAME.key")
 

@@ -47,10 +47,11 @@ _UNITS = {"t": "turns", "c": "characters", "char": "characters", "chars": "chara
 _WIDE = str.maketrans("（）：｜“”　", '():|"" ')
 _TOKEN = re.compile(
     r'(?P<space>\s+)|(?P<open>\()|(?P<close>\))|(?P<bar>\|)|"(?P<quoted>[^"]*)"|(?P<pattern>/(?:[^/\\]|\\.)*/)'
-    r"|(?P<head>[A-Za-z]+|客服|坐席|客户|顾客):(?=\S)|(?P<operator>NEAR|THEN)(?:/(?P<gap>[^\s()|]+))?(?=[\s()]|$)"
+    rf"|(?P<head>(?:{'|'.join([*ROLES, *KINDS, 'role'])})(?=:\s*\S)|[A-Za-z]+(?=:\S)):\s*|(?P<operator>NEAR|THEN)(?:/(?P<gap>[^\s()|]+))?(?=[\s()]|$)"
     r'|(?P<word>[^\s()|"]+)|(?P<bad>.)'
 )
 _SIZE = re.compile(r"\d{1,7}(?:\.\d{1,3})?")
+_APART = re.compile(r"(?<!\S)(?P<operator>NEAR|THEN)\s+(?P<size>\d{1,7})\s?(?P<unit>s|sec|seconds?|turns?|chars?)(?!\S)")
 _UNIT = re.compile("turns?|ms|s|sec|seconds?|min|minutes?|h|hours?|秒|分钟|小时")
 
 
@@ -104,11 +105,16 @@ def parse_query(text: str) -> Condition:
 
 
 def slips(text: str) -> list[str]:
-    """What may not have been meant: operators in small letters, which are words."""
-    bare = set(re.findall(r"(?<!\S)[a-z]+(?!\S)", text.translate(_WIDE)))
-    return [
+    """What may not have been meant: operators in small letters, and distances apart from their operator, which are words."""
+    text = text.translate(_WIDE)
+    bare = set(re.findall(r"(?<!\S)[a-z]+(?!\S)", text))
+    found = [
         f"{word!r} is looked for as a word; the operator is written {word.upper()}" for word in sorted(bare & {"near", "then"})
     ]
+    for match in _APART.finditer(text):
+        said = f"{match['size']} {match['unit']}"
+        found.append(f"{said!r} is looked for as words; the distance is written {match['operator']}/{said.replace(' ', '')}")
+    return found
 
 
 class _Parser:

@@ -24,6 +24,8 @@ MEANT: dict[str, Any] = {
     "客户:退款": {"says": ["退款"], "who": "customer"},
     "客服：（您好｜你好）": {"says": ["您好", "你好"], "who": "agent"},
     "role:agent 尽快": {"says": ["尽快"], "who": "agent"},
+    "agent: 尽快": {"says": ["尽快"], "who": "agent"},
+    "客服： sound: 尽快": {"says": [{"word": "尽快", "match": "sound"}], "who": "agent"},
     "agent:您好 first 30s": {"says": ["您好"], "who": "agent", "in": "first 30000 ms"},
     "last 20 s agent:再见": {"says": ["再见"], "who": "agent", "in": "last 20000 ms"},
     "agent:您好 first 3 turns": {"says": ["您好"], "who": "agent", "in": "first 3 turns"},
@@ -105,6 +107,8 @@ def test_operators_in_small_letters_are_words_and_that_is_said() -> None:
     assert write_condition(parse_query("退款 near 不行")) == {"all": [{"says": ["退款"]}, {"says": ["near"]}, {"says": ["不行"]}]}
     assert slips("退款 near 不行") == ["'near' is looked for as a word; the operator is written NEAR"]
     assert slips("退款 NEAR 不行") == []
+    told = "'2 turns' is looked for as words; the distance is written THEN/2turns"
+    assert slips("退款 THEN 2 turns 不行 NEAR/5s 投诉") == [told]
 
 
 _PIECES = [
