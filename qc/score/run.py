@@ -18,7 +18,7 @@ from qc.score.compare import comparisons, strata_of, trends
 from qc.score.corrected import corrected
 from qc.score.reviews import judged_by_people, overrule, quality, reviewed_rules, settle
 from qc.score.scorecard import Scorecard, Verdicts, read_verdicts, score_batch
-from qc.score.summaries import Scored, call_facts, group_by_provider, pack_columns, summarise
+from qc.score.summaries import Scored, call_facts, group_by_provider, heard_of, pack_columns, summarise
 from qc.store import Store
 from qc.tables import schema
 from qc.version import VERSION
@@ -85,10 +85,13 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
             position += part.num_rows
             listener.advance(part.num_rows, failed=part.num_rows - pc.sum(pc.equal(part["status"], "ok")).as_py())
     scores = pa.concat_tables(pieces)
+    pieces.clear()
     order = pc.sort_indices(scores, [("pack_id", "ascending"), ("call_id", "ascending")]).to_numpy()
-    scores = scores.take(pa.array(order)).combine_chunks()
-    made = _summaries(store, scores, cards, _in_order(taken, order), listener)
+    if (np.diff(order) < 0).any():  # a store's calls mostly come in their order, and a copy of them all is large
+        scores = scores.take(pa.array(order))
     store.replace("scores", scores)
+    scores = scores.select([*_COLUMNS[:-1], "worst", "best", "fatal", "dimensions"]).combine_chunks()
+    made = _summaries(store, scores, cards, _in_order(taken, order), listener)
     for name, table in made.items():
         store.replace(name, table)
     listener.finish()
@@ -124,17 +127,18 @@ def _in_order(taken: list[tuple[str, Any, Verdicts]], order: Any) -> _Parts:
         mine = [(rows, v) for d, rows, v in taken if d == digest]
         call = new_row[np.concatenate([v.call for _, v in mine])]
         rule = np.concatenate([v.rule for _, v in mine])
-        by = np.lexsort((rule, call))
-        verdict, count, machine = (np.concatenate([getattr(v, f) for _, v in mine])[by] for f in ("verdict", "count", "machine"))
+        rest = [np.concatenate([getattr(v, f) for _, v in mine]) for f in ("verdict", "count", "machine")]
+        both = Verdicts(call, rule, *rest)
         rows = np.sort(new_row[np.concatenate([r for r, _ in mine])])
-        out[digest] = (rows, Verdicts(call[by], rule[by], verdict, count, machine))
+        cell = call * (int(rule.max(initial=0)) + 1) + rule
+        out[digest] = (rows, both.only(np.argsort(cell, kind="stable")) if (np.diff(cell) < 0).any() else both)
     return out
 
 
 def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, listener: Progress) -> dict[str, pa.Table]:
     """The tables of `MADE`, by name."""
     calls = store.read("calls", ["call_id", "provider", "agent_id", "agent_name", "queue", "started_at"])
-    transcripts = store.read("transcripts", ["call_id", "duration_ms", "roles", "warnings"])
+    heard = heard_of(store.batches("transcripts", ["call_id", "duration_ms", "roles", "warnings"], 65_536))
     plan, reviews = store.read("review_plan"), store.read("reviews")
     packs = scores["pack_id"].to_numpy(zero_copy_only=False)
     tables = {name: [schema(name).empty_table()] for name in MADE}
@@ -147,7 +151,7 @@ def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, lis
                 f"pack {pack}: the calls were scanned with {len(digests)} versions of it; scan again to bring all to one"
             )
         inside = [(cards.of(d), parts[d][0] - first, replace(parts[d][1], call=parts[d][1].call - first)) for d in digests]
-        facts = call_facts(mine["call_id"].combine_chunks(), calls, transcripts)
+        facts = call_facts(mine["call_id"].combine_chunks(), calls, heard)
         tables["summaries"].append(summarise(Scored(mine, inside), facts))
         columns = pack_columns(mine)
         by_machine = _by_machine(mine, inside)

@@ -7,7 +7,7 @@ have the same score: the t-interval would claim certainty from seeing no spread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,41 +59,60 @@ class CallFacts:
 _NAMES = ("provider", "agent_id", "agent_name", "queue", "started_at")
 
 
-def call_facts(call_ids: pa.Array, calls: pa.Table, transcripts: pa.Table) -> CallFacts:
-    """Look up the facts of calls by id; one that `calls` or `transcripts` does not have gets null and 0."""
+def heard_of(batches: Iterable[pa.Table]) -> pa.Table:
+    """What calls' facts need of `transcripts`, a row a call, a batch at a time: the lists of roles are large, these figures small."""
+    kinds = {
+        "audio_ms": pa.float64(),
+        "speech_ms": pa.float64(),
+        "heard_ms": pa.float64(),
+        "loud": pa.float64(),
+        "weight": pa.float64(),
+    }
+    kinds |= dict.fromkeys(("unheard", "mono", "warned"), pa.bool_())
+    target = pa.schema([("call_id", pa.string()), *kinds.items()])
+    made = []
+    for batch in batches:
+        roles = batch["roles"].combine_chunks()
+        owner, flat = pc.list_parent_indices(roles).to_numpy(), pc.list_flatten(roles)
+        level, spoken = pc.struct_field(flat, "level_dbfs"), _filled(pc.struct_field(flat, "speech_ms"))
+        weight = np.where(pc.is_valid(level).to_numpy(zero_copy_only=False), spoken, 0.0)
+        parts = {
+            "speech_ms": spoken,
+            "heard_ms": _filled(pc.struct_field(flat, "heard_ms")),
+            "weight": weight,
+            "loud": weight * _filled(level),
+        }
+        sums = {k: np.bincount(owner, weights=v, minlength=len(roles)) for k, v in parts.items()}
+        said = _warnings(batch["warnings"].combine_chunks(), {"no_speech": ("no_speech",), "mono": _ONE_CHANNEL})
+        silent = said.pop("no_speech")
+        columns = {
+            **sums,
+            **said,
+            "audio_ms": _filled(batch["duration_ms"].combine_chunks()),
+            "unheard": (sums["heard_ms"] == 0) & ((sums["speech_ms"] > 0) | silent),
+        }
+        made.append(pa.table([batch["call_id"], *(pa.array(columns[k], t) for k, t in kinds.items())], schema=target))
+    return pa.concat_tables([target.empty_table(), *made]).combine_chunks()
+
+
+def call_facts(call_ids: pa.Array, calls: pa.Table, heard: pa.Table) -> CallFacts:
+    """Look up the facts of calls by id in `calls` and `heard_of` their transcripts; what they do not have gets null, 0, false."""
     row = pc.index_in(call_ids, value_set=calls["call_id"].combine_chunks())
     names = {c: _no_blank(calls[c].combine_chunks().take(row)) for c in _NAMES}
-    heard_row = pc.index_in(call_ids, value_set=transcripts["call_id"].combine_chunks())
-    roles = transcripts["roles"].combine_chunks()
-    owner, flat = pc.list_parent_indices(roles).to_numpy(), pc.list_flatten(roles)
+    heard_row = pc.index_in(call_ids, value_set=heard["call_id"].combine_chunks())
 
-    def per_role(values: Any) -> Any:
-        sums = pa.array(np.bincount(owner, weights=values, minlength=len(roles)))
-        return pc.fill_null(sums.take(heard_row), 0.0).to_numpy(zero_copy_only=False)
+    def fact(name: str) -> Any:
+        return pc.fill_null(heard[name].combine_chunks().take(heard_row), False if name in ("unheard", "mono", "warned") else 0.0)
 
-    def per_call(member: str) -> Any:
-        return per_role(_filled(pc.struct_field(flat, member)))
-
-    level = pc.struct_field(flat, "level_dbfs")
-    weight = np.where(pc.is_valid(level).to_numpy(zero_copy_only=False), _filled(pc.struct_field(flat, "speech_ms")), 0.0)
-    loud = np.column_stack([per_role(weight * _filled(level)), per_role(weight)])
-    said = _warnings(transcripts["warnings"].combine_chunks(), {"no_speech": ("no_speech",), "mono": _ONE_CHANNEL})
-    silent, mono, warned = (pc.fill_null(pa.array(said[k]).take(heard_row), False).to_numpy(zero_copy_only=False) for k in said)
-    speech, heard = per_call("speech_ms"), per_call("heard_ms")
-    audio = pc.fill_null(transcripts["duration_ms"].combine_chunks().take(heard_row), 0)
+    facts = {name: fact(name).to_numpy(zero_copy_only=False) for name in heard.column_names[1:]}
     return CallFacts(
         provider=names["provider"],
         agent=pc.coalesce(names["agent_id"], names["agent_name"]),
         agent_name=names["agent_name"],
         queue=names["queue"],
         started_at=names["started_at"],
-        audio_ms=audio.to_numpy(zero_copy_only=False),
-        speech_ms=speech,
-        heard_ms=heard,
-        unheard=(heard == 0) & ((speech > 0) | silent),
-        mono=mono,
-        warned=warned,
-        level=loud,
+        level=np.column_stack([facts.pop("loud"), facts.pop("weight")]),
+        **facts,
     )
 
 
