@@ -86,7 +86,7 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
             listener.advance(part.num_rows, failed=part.num_rows - pc.sum(pc.equal(part["status"], "ok")).as_py())
     scores = pa.concat_tables(pieces)
     pieces.clear()
-    order = pc.sort_indices(scores, [("pack_id", "ascending"), ("call_id", "ascending")]).to_numpy()
+    order = pc.sort_indices(scores, [("pack_id", "ascending"), ("call_id", "ascending")]).to_numpy().astype(np.int64)
     if (np.diff(order) < 0).any():  # a store's calls mostly come in their order, and a copy of them all is large
         scores = scores.take(pa.array(order))
     store.replace("scores", scores)
