@@ -286,7 +286,8 @@ def totals(columns: Columns) -> Totals:
 
 def counts(columns: Columns, base: float) -> dict[tuple[str, str], Counts]:
     """What charts and lines say of the whole, each provider and each agent, by (kind, id) as in `summaries`."""
-    c = columns.calls.with_columns(
+    few = columns.calls.select("call_id", "agent", "ok", "worst", "best", "hits", "undecided", "provider")
+    c = few.with_columns(
         provider=pl.col("provider").fill_null(""),
         bin=pl.when("ok").then(
             ((pl.col("worst") + pl.col("best")) / 2 / max(base, 1e-9) * BINS).floor().clip(0, BINS - 1).cast(pl.Int64)
@@ -294,9 +295,11 @@ def counts(columns: Columns, base: float) -> dict[tuple[str, str], Counts]:
         found=pl.col("ok") & (pl.col("hits") + pl.col("undecided") > 0),
     )
     f = (
-        columns.findings.filter((pl.col("verdict") == "hit") & (pl.col("points_worst") < 0))
+        columns.findings.select("call_id", "rule", "verdict", "points_worst")
+        .filter((pl.col("verdict") == "hit") & (pl.col("points_worst") < 0))
+        .select("call_id", "rule", lost=-pl.col("points_worst"))
         .join(c.filter("ok").select("call_id", "provider", "agent"), on="call_id")
-        .select("provider", "agent", pl.col("rule").cast(pl.String), lost=-pl.col("points_worst"))
+        .select("provider", "agent", pl.col("rule").cast(pl.String), "lost")
     )
     out: dict[tuple[str, str], Counts] = {}
     for kind, key in (("all", pl.lit("")), ("provider", pl.col("provider")), ("agent", pl.col("agent"))):

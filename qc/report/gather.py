@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qc.store import Store
 
 _Row = Mapping[str, Any]
+_BATCH_CALLS = 4_096
 MOST_SPANS = 20_000
 """Spans of a call that its page draws."""
 
@@ -66,7 +67,7 @@ def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) 
         rules={r.id: r for r in lines},
         recordings={r["call_id"]: _recording(r) for r in rows if r["call_id"] in found},
         comparisons=tuple(_rows(store, "comparisons", pack_id)),
-        trends=tuple(_rows(store, "trends", pack_id)),
+        trends=_trends(store, pack_id),
         counts=counts(columns, base),
         quality={r["rule"]: r for r in _rows(store, "quality", pack_id)},
         agreement={r["rule"]: r for r in _rows(store, "agreement", pack_id)},
@@ -78,6 +79,17 @@ def gather(store: Store, options: ReportOptions, only: pl.Series | None = None) 
 
 def _rows(store: Store, table: str, pack_id: str | None) -> list[dict[str, Any]]:
     return [r for r in store.read(table).to_pylist() if r["pack_id"] == pack_id] if pack_id is not None else []
+
+
+def _trends(store: Store, pack_id: str | None) -> tuple[dict[str, Any], ...]:
+    """Rows of `trends`, without the days of agents who have too few calls on every day to say anything of them."""
+    import polars as pl
+
+    rows = pl.from_arrow(store.read("trends"))
+    assert isinstance(rows, pl.DataFrame)
+    told = pl.col("low").is_not_null().any().over("kind", "id", "unit")
+    keep = (pl.col("pack_id") == pl.lit(pack_id, pl.String)) & ((pl.col("kind") != "agent") | (pl.col("unit") != "day") | told)
+    return tuple(rows.filter(keep).to_dicts())
 
 
 def choose_pack(store: Store, wanted: str | None) -> str | None:
@@ -190,7 +202,7 @@ class Spoken:
 
 
 def spoken(store: Store, call_ids: Iterable[str], *, masked: bool = False) -> Iterator[Spoken]:
-    """The words of these calls, in the order of the store's parts, a few hundred calls in memory at a time.
+    """The words of these calls, in the order of the store's parts, a few thousand calls in memory at a time.
 
     With `masked`, personal data is masked in the turns' texts; every character stays in its place.
     """
@@ -200,7 +212,7 @@ def spoken(store: Store, call_ids: Iterable[str], *, masked: bool = False) -> It
     wanted = pa.array(sorted(call_ids), pa.string())
     if not len(wanted):
         return
-    for batch in store.batches("transcripts", ["call_id", "turns", "spans"], 512):
+    for batch in store.batches("transcripts", ["call_id", "turns", "spans"], _BATCH_CALLS):
         for row in batch.filter(pc.is_in(batch["call_id"], value_set=wanted)).to_pylist():
             turns = tuple(row["turns"] or ())
             if masked:

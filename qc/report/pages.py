@@ -361,7 +361,10 @@ def _agent(pages: Pages, item: Item) -> Page:
             "failed_count": more["counts"].failed,
             "counts": more["counts"],
         },
-        {"lost": drawings.points_lost(more["counts"].lost), "trend": drawings.trend(more["days"], data.base)},
+        {
+            "lost": drawings.points_lost(more["counts"].lost),
+            "trend": drawings.trend(more["days"] or more["weeks"], data.base, "side_trend_note" if more["days"] else "week_note"),
+        },
     )
 
 

@@ -206,6 +206,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "每天的平均得分；浅色是 95% 区间。变化是否成立，见下表。",
         "Mean score by day; light: its 95% interval. Whether a change is proven is told below.",
     ),
+    "week_note": ("每周的平均得分；浅色是 95% 区间。", "Mean score by week; light: its 95% interval."),
     "side_trend_note": ("每天的平均得分；浅色是 95% 区间。", "Mean score by day; light: its 95% interval."),
     "by_day": ("逐日数据", "Day by day"),
     "by_week": ("逐周数据", "Week by week"),
