@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import multiprocessing
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -33,7 +33,7 @@ from qc.transcribe.options import TranscribeOptions
 from qc.transcribe.run import TranscribeSummary, transcribe
 from qc.transcribe.work import Doors
 from tests.audio.sounds import tone, write_wav
-from tests.transcribe.faults import DYING, KNOWING, PRODUCED
+from tests.transcribe.faults import DYING, KNOWING, PRODUCED, as_a_command
 from tests.transcribe.models import calls_folder, dialogue
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and mounts are other things there")
@@ -125,26 +125,39 @@ def command(folder: Path, store: Path, model: Path) -> list[str]:
     return [sys.executable, "-m", "qc", "transcribe", str(folder), "--store", str(store), "--model", str(model), "--json"]
 
 
+def _starter() -> Any:
+    """Starts processes from one that has imported what the command needs, so that kills fall into its work and not into imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["tests.transcribe.faults", "qc.cli.main", "qc.cli.transcribe", "qc.calls", "pyarrow.parquet", "av"]
+    )
+    return context
+
+
 @posix
 def test_killed_at_twenty_random_moments_the_tables_end_up_the_same(tmp_path: Path) -> None:
     seed = int(os.environ.get("QC_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 30)
     sys.stderr.write(f"QC_SEED={seed}\n")
     chance = random.Random(seed)
-    folder, model = calls_folder(tmp_path, 150)
+    folder, model = calls_folder(tmp_path, 80)
+    began = time.monotonic()
     run(folder, tmp_path / "quiet", model)
+    whole_s = time.monotonic() - began
     quiet = table(tmp_path / "quiet")
     kills = in_a_part = rounds = 0
     store = tmp_path / "s"
+    starter, arguments = _starter(), command(folder, store, model)[3:]
     while kills < 20:
-        process = subprocess.Popen(command(folder, store, model), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = starter.Process(target=as_a_command, args=(arguments,))
+        process.start()
         if kills % 4 == 3:
             in_a_part += _wait_for_part(store, process)
         else:
-            _wait(process, chance.uniform(0.2, 1.5) * _pace())
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+            process.join(chance.uniform(0.05, 0.6) * whole_s)
+        if process.exitcode is None:
+            process.kill()
             kills += 1
-        process.wait()
+        process.join()
         found = table(store)
         ids = [r["call_id"] for r in found]
         assert len(ids) == len(set(ids))
@@ -162,26 +175,9 @@ def test_killed_at_twenty_random_moments_the_tables_end_up_the_same(tmp_path: Pa
     assert in_a_part > 0
 
 
-_started: list[float] = []
-
-
-def _pace() -> float:
-    """How long a bare start of the command takes on this machine, in units of 0.5 s: kills fall into the work, wherever it runs."""
-    if not _started:
-        began = time.monotonic()
-        subprocess.run([sys.executable, "-c", "import pyarrow.parquet, numpy, av, qc.transcribe.run"], check=True)
-        _started.append(max(1.0, (time.monotonic() - began) / 0.5))
-    return _started[0]
-
-
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
-
-
-def _wait_for_part(store: Path, process: subprocess.Popen[bytes]) -> int:
+def _wait_for_part(store: Path, process: Any) -> int:
     """Until a part is being written; 1 when one was seen."""
-    while process.poll() is None:
+    while process.exitcode is None:
         if any((store / "transcripts").glob(".part-*.tmp")):
             return 1
         time.sleep(0.0005)
