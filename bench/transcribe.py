@@ -256,7 +256,13 @@ class FasterWhisper:
         if bench.forced:
             windows = self._windows()
             speech = sum(map(sum, speech_seconds(bench.calls).values()))
-            self.tokens = max(1, round(TOKENS_PER_S * speech / max(1, windows)))
+            self.tokens = wanted = max(1, round(TOKENS_PER_S * speech / max(1, windows)))
+            # Its limit is not of tokens that it gives back: raised until as many come as were asked for.
+            for _ in range(4):
+                said = self._hear()[1] / max(1, windows)
+                if said >= 0.97 * wanted:
+                    break
+                self.tokens = min(400, round(self.tokens * wanted / max(1, said)))
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"language": LANGUAGE, "beam_size": self.beam, "batch_size": 8, "initial_prompt": PROMPT}
@@ -436,7 +442,7 @@ def kernels(engine: Any, device: str) -> dict[str, float]:
         for _ in range(4):
             _wait(device)
             began = time.perf_counter()
-            network.remember(network.encode(mel), caches, at)
+            network.remember(network.remembered(network.encode(mel)), caches, at)
             _wait(device)
             encode = min(encode, time.perf_counter() - began)
         decoder.state.place.fill_(width - 1)
@@ -668,8 +674,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             value |= on_a_cpu(demo, rounds + 1, place / "demo", not options.quick)
         if "base" in options.models:
             model = random_checkpoint(BASE, place / "base.pt")
-            base = Bench("base", model, two_channel(60 if options.quick else 200), True, "cpu", pack="on")
             (place / "base").mkdir()
+            # Calls as long as real ones: several windows a channel, so that everybody's batches fill.
+            calls = tiled_calls(place / "base", 2 if options.quick else 3, 3.0 if options.quick else 5.0)
+            base = Bench("base", model, calls, True, "cpu", pack="on")
             value |= {f"base_{k}": v for k, v in on_a_cpu(base, rounds, place / "base", not options.quick).items()}
     return value
 

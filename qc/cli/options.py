@@ -41,7 +41,7 @@ Model = Annotated[
 ]
 ModelDir = Annotated[Path | None, typer.Option("--model-dir", help="Where models are, or are downloaded to; else the cache.")]
 Engine = Annotated[str, typer.Option("--engine", help="auto, whisper, openai, faster-whisper or replay.")]
-Dtype = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="auto, int8 (CPU), float32, bfloat16 or float16.")]
 Packing = Annotated[
     str, typer.Option("--pack", help="Several utterances in one window: auto (as the model takes it), on or off.")
 ]

@@ -7,6 +7,7 @@ goes on with the next one.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from typing import Any
 from qc.audio.decode import timed_out
 from qc.progress import Pulse, watch
 from qc.transcribe.call import Maker
+from qc.transcribe.engines.driver import use_threads
 from qc.transcribe.options import TranscribeOptions
 from qc.transcribe.prepare import Ready
 from qc.transcribe.work import Call, Doors, at_once_of, fault_row, ready_of, request, row_of
@@ -133,6 +135,8 @@ class _Preparing(threading.Thread):
 
     def run(self) -> None:
         watch(self.pulse)
+        if "torch" in sys.modules:  # else the engine is not one of this machine's, and neither is its arithmetic
+            use_threads(1)
         try:
             for call in self.source:
                 self.call = call

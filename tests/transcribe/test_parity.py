@@ -11,6 +11,7 @@ import pytest
 
 from qc.transcribe.engines import CallKey, EngineRequest, Window, open_engine
 from qc.transcribe.engines.decoder import Job
+from qc.transcribe.engines.matrices import eight_bits_fast
 from qc.transcribe.engines.tokens import Tokens
 from qc.transcribe.engines.whisper import WhisperEngine
 from qc.transcribe.guard import PROMPTS
@@ -76,8 +77,11 @@ def test_held_out_windows_are_heard_token_for_token_as_by_openai_whisper(first: 
         assert jobs[n].tokens == one.tokens[: jobs[n].cap]
 
 
-def test_in_bfloat16_it_hears_as_well_as_in_float32() -> None:
-    assert cer(heard("bfloat16")) <= cer(heard("float32")) + POINTS
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+def test_in_fewer_bits_it_hears_as_well_as_in_float32(dtype: str) -> None:
+    if dtype == "int8" and not eight_bits_fast():
+        pytest.skip("this processor does not multiply 8-bit integers in hardware")
+    assert cer(heard(dtype)) <= cer(heard("float32")) + POINTS
 
 
 def test_windows_are_silent_where_nobody_speaks() -> None:

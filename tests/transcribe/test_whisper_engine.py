@@ -16,6 +16,7 @@ from qc.audio import decode
 from qc.errors import CallError, ModelError, UsageError
 from qc.transcribe.engines import CallKey, EngineRequest, Window, open_engine
 from qc.transcribe.engines.decoder import Job
+from qc.transcribe.engines.matrices import eight_bits_fast
 from qc.transcribe.engines.mel import log_mel
 from qc.transcribe.engines.tokens import Tokens
 from qc.transcribe.engines.whisper import WhisperEngine
@@ -111,7 +112,7 @@ def test_features_are_those_of_openai_whisper_for_each_window_alone() -> None:
 @given(
     chosen=st.lists(st.integers(0, len(PLACES) - 1), min_size=1, max_size=7),
     batch=st.sampled_from([1, 2, 3, 5]),
-    dtype=st.sampled_from(["float32", "bfloat16"]),
+    dtype=st.sampled_from(["float32", "bfloat16", *(["int8"] if eight_bits_fast() else [])]),
 )
 def test_a_windows_text_never_depends_on_its_neighbours(tiny: str, chosen: list[int], batch: int, dtype: str) -> None:
     alone = [tokens_of(engine(tiny, 1, dtype), [windows()[n]])[0] for n in sorted(set(chosen))]

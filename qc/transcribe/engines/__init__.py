@@ -26,7 +26,7 @@ RATE_HZ = 16_000
 class EngineRequest:
     """What the caller asks for. `model`: a name, a file or a folder; `device`: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
 
-    `batch`: windows at once, 0 for as many as the memory takes; `dtype`: `auto`, `float32`, `bfloat16`, `float16`; `pack`:
+    `batch`: windows at once, 0 for as many as the memory takes; `dtype`: `auto`, `int8`, `float32`, `bfloat16`, `float16`; `pack`:
     several utterances in one window, `auto` (as the model takes it), `on` or `off`; `prompt`: words to expect; `model_dir`:
     where models are instead of the cache; `progress`: told of a download.
     """

@@ -1,13 +1,12 @@
 """When each token was said: cross-attention of the alignment heads over the known text, then dynamic time warping.
 
-The way of openai-whisper's `timing.py`, in one teacher-forced pass for all texts that have just been finished, while
-their audio's keys are still there. A token's time does not depend on what else is in the batch.
+The way of openai-whisper's `timing.py`, without a second pass over the text: the queries of those heads are kept as the
+text is decoded, and meet the audio's keys when it is finished. A token's time does not depend on what else is in the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qc.transcribe.engines.decoder import Job
@@ -28,24 +27,24 @@ def fallback_heads(dims: Mapping[str, int]) -> list[tuple[int, int]]:
     return [(layer, head) for layer in range(layers // 2, layers) for head in range(dims["n_text_head"])]
 
 
-def aligner(
-    initial: Sequence[int], end: int, heads: Sequence[tuple[int, int]]
-) -> Callable[[Network, Caches, Tensor, Sequence[Job]], Callable[[], None]]:
-    """What fills in `starts` and `peaks` of finished jobs. `initial`: the tokens every text starts with; `heads`: (layer, head)."""
+class Aligner:
+    """Fills in `starts` and `peaks` of finished jobs. `length`: tokens every text starts with; `heads`: (layer, head).
 
-    def align(network: Network, caches: Caches, rows: Tensor, jobs: Sequence[Job]) -> Callable[[], None]:
+    Called while the jobs' audio is still in its rows; gives what to call when the device is through. A text that was
+    stopped ends where its window's audio does.
+    """
+
+    def __init__(self, length: int, heads: Sequence[tuple[int, int]]) -> None:
+        self.length, self.heads = length, tuple(heads)
+
+    def __call__(self, network: Network, caches: Caches, rows: Tensor, jobs: Sequence[Job]) -> Callable[[], None]:
         import torch
 
-        longest = max(len(job.tokens) for job in jobs)
-        texts = [[*initial, *job.tokens, *[end] * (longest + 1 - len(job.tokens))] for job in jobs]
-        weights = network.attention(torch.tensor(texts, device=network.device), caches, rows, heads)
-        frames = [min(weights.shape[-1], max(1, -(-len(job.samples) // (2 * HOP)))) for job in jobs]
-        counts = [len(job.tokens) + 1 for job in jobs]
         device = network.device
-        paths = _followed(
-            weights[:, :, len(initial) - 1 : -1], torch.tensor(frames, device=device), torch.tensor(counts, device=device)
-        )
-        copied = paths.to("cpu", non_blocking=True)
+        if device.type == "cpu":  # one at a time: what is worked on stays in the cache
+            parts = [self._paths(network, caches, rows[n : n + 1], jobs[n : n + 1])[0] for n in range(len(jobs))]
+            return lambda: _all_times(jobs, parts)
+        paths = self._paths(network, caches, rows, jobs).to("cpu", non_blocking=True)
         event = None
         if device.type == "cuda":
             event = torch.cuda.Event()
@@ -54,18 +53,46 @@ def aligner(
         def late() -> None:
             if event is not None:
                 event.synchronize()
-            for job, path, count, width in zip(jobs, copied, counts, frames, strict=True):
-                heard = _median(path[:count, :width]).double().numpy()
-                begun = first_columns(-heard).tolist()
-                job.starts = [column * FRAME_MS for column in begun[:-1]]
-                job.peaks = [
-                    (first + int(heard[n, first : last + 1].argmax())) * FRAME_MS
-                    for n, (first, last) in enumerate(pairwise(begun))
-                ]
+            _all_times(jobs, paths)
 
         return late
 
-    return align
+    def _paths(self, network: Network, caches: Caches, rows: Tensor, jobs: Sequence[Job]) -> Tensor:
+        """How much each token, and the end where the model chose it, is heard in each frame: [n, most tokens, most frames]."""
+        import torch
+
+        frames, counts = [_frames(job, network.dims["n_audio_ctx"]) for job in jobs], [_rows(job) for job in jobs]
+        first = self.length - 1
+        weights = network.attention(caches, rows, first, first + max(counts))[..., : max(frames)]
+        device = network.device
+        return _followed(weights, torch.tensor(frames, device=device), torch.tensor(counts, device=device))
+
+
+def _frames(job: Job, most: int) -> int:
+    """Frames of a job's audio."""
+    return min(most, max(1, -(-len(job.samples) // (2 * HOP))))
+
+
+def _rows(job: Job) -> int:
+    """Tokens of a job that the decoder has looked for sound with, the end among them where the model chose it."""
+    return max(1, len(job.tokens) + (not job.capped))
+
+
+def _all_times(jobs: Sequence[Job], paths: Iterable[Tensor]) -> None:
+    for job, path in zip(jobs, paths, strict=True):
+        _times(job, path)
+
+
+def _times(job: Job, path: Tensor) -> None:
+    """The times of a finished job's tokens, from how much each is heard in each frame [tokens, frames]."""
+    heard = _median(path[: _rows(job), : _frames(job, path.shape[1])]).double().numpy()
+    begun = first_columns(-heard).tolist()
+    ends = [*begun[1:], heard.shape[1] - 1][: len(job.tokens)]
+    job.starts = [column * FRAME_MS for column in begun[: len(job.tokens)]]
+    job.peaks = [
+        (first + int(heard[n, first : last + 1].argmax())) * FRAME_MS
+        for n, (first, last) in enumerate(zip(begun, ends, strict=False))
+    ]
 
 
 def _followed(weights: Tensor, frames: Tensor, counts: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qc.transcribe.engines.network import Caches, Choices, Network
 
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 _BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _GRAPHS_FROM = 16  # on CUDA a smaller batch runs as one of so many rows: few graphs, each worth its capture
 _MOST_TOKENS = 256
+_AHEAD = 3  # windows encoded or being encoded that have no row yet
+_ENOUGH = 8  # rows that a step is worth taking for while more windows come: reading the weights costs the same for one
 _CPU_WIDTH, _CUDA_WIDTH = 16, 64  # positions looked back at grow by so many
+
+
+Memory = Sequence[tuple["Tensor", "Tensor"]]
+"""Keys and values of windows' sound, of each layer of the decoder."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Job:
 
     Filled in: `tokens` without the end, `logprobs` of each and of the end where the model chose it, `nobody` (no-speech
     probability), `starts` and `peaks` (when each token begins in the window, and when it is heard best, ms) where times were
-    asked for, `finished`. `forced`: exactly
+    asked for, `finished`, `fault` (what ended it instead); then `ready` is called. `forced`: exactly
     `cap` tokens are said, the end never (for measuring speed with random weights).
     """
 
@@ -66,6 +73,8 @@ class Job:
     starts: list[int] | None = None
     peaks: list[int] | None = None
     finished: bool = False
+    fault: BaseException | None = None
+    ready: Callable[[], None] | None = None
 
     @property
     def capped(self) -> bool:
@@ -76,6 +85,15 @@ class Job:
     def avg_logprob(self) -> float:
         """As openai-whisper counts it: the sum of log-probabilities over the tokens and the end."""
         return sum(self.logprobs) / (len(self.tokens) + 1)
+
+
+class Align(Protocol):
+    """What fills in the times of finished jobs; `heads`: (layer, head) of cross-attention that it looks at."""
+
+    @property
+    def heads(self) -> Sequence[tuple[int, int]]: ...
+
+    def __call__(self, network: Network, caches: Caches, rows: Tensor, jobs: Sequence[Job]) -> Callable[[], None]: ...
 
 
 class _State:
@@ -112,6 +130,8 @@ class Decoder:
 
     `mel`: float32 samples of some windows to their log-mel on the device. `align`: called with (network, caches, rows, jobs)
     for jobs that are finished and whose audio is still in its rows; gives what to call later, when the device is through.
+    `ahead`, on a CPU: so many threads encode what comes next while this one decodes: the one takes the cores' arithmetic, the
+    other the memory's bandwidth. 0: one after the other.
     """
 
     def __init__(
@@ -120,14 +140,15 @@ class Decoder:
         vocabulary: Vocabulary,
         rows: int,
         mel: Callable[[Sequence[np.ndarray]], Tensor],
-        align: Callable[[Network, Caches, Tensor, Sequence[Job]], Callable[[], None]] | None = None,
+        align: Align | None = None,
+        ahead: int = 0,
     ) -> None:
         self.network, self.vocabulary, self.rows = network, vocabulary, rows
         self._mel, self._align = mel, align
         self.cuda = network.device.type == "cuda"
         self.encode_at_once, self.look = (min(32, rows), 8) if self.cuda else (1, 1)
         self.most, positions = places_for(network, vocabulary)
-        self.caches = Caches(network, rows, positions)
+        self.caches = Caches(network, rows, positions, align.heads if align else ())
         self.state = _State(rows, self.most, vocabulary.end, network.device)
         self._first = network.choices((*vocabulary.suppressed, *vocabulary.blank))
         self._later = network.choices(vocabulary.suppressed, kept=(vocabulary.end,))
@@ -136,6 +157,8 @@ class Decoder:
         self._born = [0] * rows  # the round in which each row's job began
         self._round = 0
         self._late: list[tuple[int, list[Job], Callable[[], None]]] = []
+        self._ahead = ThreadPoolExecutor(1, "qc-audio", _use_threads, (ahead,)) if ahead else None
+        self._coming: deque[tuple[Job, Future[Memory]]] = deque()
         self._graphs: dict[tuple[int, int], Any] = {}
         self.counts = {"windows": 0, "steps": 0, "row_steps": 0, "graphs": 0}
         self.seconds = {"mel": 0.0, "encode": 0.0, "decode": 0.0, "align": 0.0}
@@ -162,11 +185,11 @@ class Decoder:
         import torch
 
         with torch.inference_mode():
-            while (waiting or self.active or self._late) and not until():
+            while (waiting or self._coming or self.active or self._late) and not until():
                 self._round += 1
                 self._refill(waiting)
                 if self.active:
-                    if not self.cuda and not waiting:
+                    if not (self.cuda or waiting or self._coming):
                         self._close_up()
                     self._steps()
                 if self.cuda:
@@ -178,33 +201,67 @@ class Decoder:
     def abandon(self) -> list[Job]:
         """Take the unfinished jobs out of their rows, to be decoded from their start again."""
         left = [job for job in self._jobs if job is not None] + [job for _, jobs, _ in self._late for job in jobs]
+        left += [job for job, _ in self._coming]
         self._jobs, self._late = [None] * self.rows, []
+        self._coming.clear()
         self.state.done.fill_(True)
         return left
+
+    def close(self) -> None:
+        """End the thread that encodes."""
+        if self._ahead is not None:
+            self._ahead.shutdown(wait=False, cancel_futures=True)
 
     def _refill(self, waiting: deque[Job]) -> None:
         """Windows into free rows; on a GPU only as many at once as the encoder takes well, unless nothing else is to be done."""
         free = [n for n, job in enumerate(self._jobs) if job is None]
+        if self._ahead is not None:
+            self._refill_from(self._ahead, free, waiting)
+            return
         while free and waiting and (len(free) >= min(self.encode_at_once, len(waiting)) or not self.active):
             rows, free = free[: self.encode_at_once], free[self.encode_at_once :]
             jobs = [waiting.popleft() for _ in range(min(len(rows), len(waiting)))]
-            rows = rows[: len(jobs)]
-            for row, job in zip(rows, jobs, strict=True):
-                self._jobs[row], self._born[row], self._ages[row] = job, self._round, len(self.vocabulary.initial)
-            self._begin(rows, jobs)
+            self._take(rows[: len(jobs)], jobs)
+            self._begin(rows[: len(jobs)], jobs, self._hear(jobs))
 
-    def _begin(self, rows: Sequence[int], jobs: Sequence[Job]) -> None:
+    def _refill_from(self, ahead: Executor, free: list[int], waiting: deque[Job]) -> None:
+        """Windows that have been encoded meanwhile into free rows; waits for them while few rows are at work."""
+        while True:
+            while waiting and len(self._coming) < _AHEAD:
+                job = waiting.popleft()
+                self._coming.append((job, ahead.submit(self._hear, [job])))
+            few = self.rows - len(free) < min(self.rows, _ENOUGH)
+            if not (free and self._coming and (few or self._coming[0][1].done())):
+                return
+            job, memory = self._coming[0][0], self._coming[0][1].result()
+            self._coming.popleft()
+            row = free.pop(0)
+            self._take([row], [job])
+            self._begin([row], [job], memory)
+
+    def _take(self, rows: Sequence[int], jobs: Sequence[Job]) -> None:
+        for row, job in zip(rows, jobs, strict=True):
+            self._jobs[row], self._born[row], self._ages[row] = job, self._round, len(self.vocabulary.initial)
+
+    def _hear(self, jobs: Sequence[Job]) -> Memory:
+        """What the decoder looks at of some windows' sound."""
+        import torch
+
+        with torch.inference_mode():
+            with self._timed("mel"):
+                mel = self._mel([job.samples for job in jobs])
+            with self._timed("encode"):
+                return self.network.remembered(self.network.encode(mel))
+
+    def _begin(self, rows: Sequence[int], jobs: Sequence[Job], memory: Memory) -> None:
         """Audio, and what every window starts with, into rows; then the first token of each."""
         import torch
 
         words, network, state = self.vocabulary, self.network, self.state
         device = network.device
         at = torch.tensor(rows, device=device)
-        with self._timed("mel"):
-            mel = self._mel([job.samples for job in jobs])
-        with self._timed("encode"):
-            network.remember(network.encode(mel), self.caches, at)
         with self._timed("decode"):
+            network.remember(memory, self.caches, at)
             start = torch.tensor([words.initial], device=device).expand(len(rows), -1)
             states = network.prefill(start, self.caches, at)
             nobody = network.all_logits(states[:, words.sot]).softmax(dim=-1)[:, words.no_speech]
@@ -396,6 +453,8 @@ class Decoder:
                 late()
             for job in jobs:
                 job.finished = True
+                if job.ready is not None:
+                    job.ready()
 
     def _timed(self, what: str) -> _Timer:
         return _Timer(self.seconds, what)
@@ -412,6 +471,12 @@ class _Timer:
 
     def __exit__(self, *_: object) -> None:
         self.sums[self.what] += time.perf_counter() - self.began
+
+
+def _use_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
 
 
 def _nothing() -> None:

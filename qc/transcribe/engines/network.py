@@ -11,13 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from qc.transcribe.engines.matrices import EightOfRow, EightOfWindow, Matrix, Plain
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 _MOSTLY = 2  # the table of tokens is read without its zero rows when fewer than one in so many is in use
 _EXACT_BYTES = 16 << 20  # a table of tokens that takes no more than this in float32 is kept in it on a CPU
-_QUERIES = 375  # whose scores over 1,500 keys are made together on a CPU: 1.1 MB in bfloat16
+_QUERIES = 500  # whose scores over 1,500 keys are made together on a CPU: 1.5 MB in bfloat16
+_TEXT_ROWS = 8  # rows of a decode step that 8-bit matrices are laid out for
 _WIDTH = 64  # the table is filled up to a multiple of this on a GPU
 
 
@@ -32,15 +35,15 @@ class _Layer:
     """One block's weights; queries, keys and values of self-attention in one matrix, cross-attention's keys and values in one."""
 
     attn_ln: _Norm
-    qkv: tuple[Tensor, Tensor]
-    out: tuple[Tensor, Tensor]
+    qkv: Matrix
+    out: Matrix
     mlp_ln: _Norm
-    up: tuple[Tensor, Tensor]
-    down: tuple[Tensor, Tensor]
+    up: Matrix  # with the activation behind it
+    down: Matrix
     cross_ln: _Norm | None = None
-    cross_q: tuple[Tensor, Tensor] | None = None
-    cross_kv: tuple[Tensor, Tensor] | None = None
-    cross_out: tuple[Tensor, Tensor] | None = None
+    cross_q: Matrix | None = None
+    cross_kv: Matrix | None = None
+    cross_out: Matrix | None = None
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,18 @@ class Choices:
     kept_at: int
     silent_id: int | None
     log_silent: float
+    eight: Matrix | None = None
 
 
 class Caches:
     """Static keys and values of `rows` windows at once, for all decoder layers.
 
     `cross_k`, `cross_v`: [layers, rows, heads, n_audio_ctx, d]; `self_k`, `self_v`: [layers, rows, heads, positions, d].
+    `watched`: (layer, head) of cross-attention whose weights will be asked for; `asked` keeps their queries, for each of
+    their layers [rows, its watched heads, positions, d].
     """
 
-    def __init__(self, network: Network, rows: int, positions: int) -> None:
+    def __init__(self, network: Network, rows: int, positions: int, watched: Sequence[tuple[int, int]] = ()) -> None:
         import torch
 
         dims = network.dims
@@ -79,6 +85,8 @@ class Caches:
         self.cross_v = torch.zeros_like(self.cross_k)
         self.self_k = torch.zeros(*shape, positions, width, **made)
         self.self_v = torch.zeros_like(self.self_k)
+        self.heads = {layer: sorted({h for at, h in watched if at == layer}) for layer in sorted({at for at, _ in watched})}
+        self.asked = {at: torch.zeros(rows, len(some), positions, width, **made) for at, some in self.heads.items()}
         self.numbers = torch.arange(rows, device=network.device)
         self.columns = torch.arange(positions, device=network.device)
 
@@ -86,6 +94,8 @@ class Caches:
         """Copy a row's place over another's."""
         for part in (self.cross_k, self.cross_v, self.self_k, self.self_v):
             part[:, target].copy_(part[:, source])
+        for queries in self.asked.values():
+            queries[target].copy_(queries[source])
 
     @staticmethod
     def row_bytes(network: Network, positions: int) -> int:
@@ -99,12 +109,16 @@ class Network:
 
     `dims`: openai-whisper's sizes; `state`: its state dict, any float dtype. On a CPU what blocks add to is kept in float32,
     whatever they multiply in: it costs little there, and bfloat16 hears as float32 does. Layer norms sum in float32.
+    `eight` (on a CPU alone): matrices, and a large table of tokens, in 8 bits; attention and what is kept of the audio stay in
+    `dtype`.
     """
 
-    def __init__(self, dims: Mapping[str, int], state: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, dims: Mapping[str, int], state: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype, eight: bool = False
+    ) -> None:
         import torch
 
-        self.dims, self.device, self.dtype = dict(dims), device, dtype
+        self.dims, self.device, self.dtype, self.eight = dict(dims), device, dtype, eight
         self.stream = torch.float32 if device.type == "cpu" else dtype
         self._state = state
         self.conv1, self.conv2 = self._pair("encoder.conv1"), self._pair("encoder.conv2")
@@ -127,27 +141,36 @@ class Network:
     def _norm(self, name: str) -> _Norm:
         return _Norm(*(self._state[f"{name}.{part}"].detach().to(self.device, self.stream) for part in ("weight", "bias")))
 
-    def _fused(self, *names: str) -> tuple[Tensor, Tensor]:
-        """Several matrices of the same input under each other; Whisper's keys have no bias."""
+    def _matrix(self, *names: str, audio: bool, gelu: bool = False, added: bool = False) -> Matrix:
+        """One matrix, or several of the same input under each other; Whisper's keys have no bias.
+
+        `audio`: it multiplies windows of audio, not positions of texts; `added`: what comes out is added to the stream.
+        """
         import torch
 
         weights = [self._state[f"{n}.weight"] for n in names]
         biases = [self._state.get(f"{n}.bias", torch.zeros_like(w[:, 0])) for n, w in zip(names, weights, strict=True)]
-        return self._cast(torch.cat(weights)), self._cast(torch.cat(biases))
+        weight, bias = torch.cat(weights), torch.cat(biases)
+        if not self.eight:
+            return Plain(self._cast(weight), self._cast(bias), gelu)
+        made = self.stream if added or gelu else self.dtype
+        if audio:
+            return EightOfWindow(weight, bias, made, gelu, rows=self.dims["n_audio_ctx"])
+        return EightOfRow(weight, bias, made, gelu, rows=_TEXT_ROWS)
 
     def _layer(self, prefix: str, cross: bool) -> _Layer:
-        a, c = f"{prefix}attn.", f"{prefix}cross_attn."
+        a, c, audio = f"{prefix}attn.", f"{prefix}cross_attn.", not cross
         return _Layer(
             attn_ln=self._norm(f"{prefix}attn_ln"),
-            qkv=self._fused(f"{a}query", f"{a}key", f"{a}value"),
-            out=self._pair(f"{a}out"),
+            qkv=self._matrix(f"{a}query", f"{a}key", f"{a}value", audio=audio),
+            out=self._matrix(f"{a}out", audio=audio, added=True),
             mlp_ln=self._norm(f"{prefix}mlp_ln"),
-            up=self._pair(f"{prefix}mlp.0"),
-            down=self._pair(f"{prefix}mlp.2"),
+            up=self._matrix(f"{prefix}mlp.0", audio=audio, gelu=True),
+            down=self._matrix(f"{prefix}mlp.2", audio=audio, added=True),
             cross_ln=self._norm(f"{prefix}cross_attn_ln") if cross else None,
-            cross_q=self._pair(f"{c}query") if cross else None,
-            cross_kv=self._fused(f"{c}key", f"{c}value") if cross else None,
-            cross_out=self._pair(f"{c}out") if cross else None,
+            cross_q=self._matrix(f"{c}query", audio=False) if cross else None,
+            cross_kv=self._matrix(f"{c}key", f"{c}value", audio=True) if cross else None,
+            cross_out=self._matrix(f"{c}out", audio=False, added=True) if cross else None,
         )
 
     def choices(self, forbidden: Sequence[int], kept: Sequence[int] = ()) -> Choices:
@@ -165,9 +188,11 @@ class Network:
         ids = torch.nonzero(allowed & used)[:, 0]
         zeros = torch.nonzero(allowed & ~used)[:, 0]
         kept_at = int(torch.nonzero(ids == kept[0])[0]) if kept else 0
-        table, bias = self.tokens[ids], None
+        table, bias, eight = self.tokens[ids], None, None
         if self.stream == torch.float32 and table.numel() * 4 <= _EXACT_BYTES:
             table = self._embedding[ids.cpu()].float()
+        elif self.eight:
+            eight = EightOfRow(table, torch.zeros(len(ids)), torch.float32, rows=_TEXT_ROWS)
         if self.device.type == "cuda" and len(ids) % _WIDTH:
             more = _WIDTH - len(ids) % _WIDTH
             bias = torch.zeros(len(ids) + more, dtype=self.dtype, device=self.device)
@@ -176,12 +201,15 @@ class Network:
             ids = torch.cat([ids, ids[:1].expand(more)])
         silent = int(zeros[0]) if len(zeros) else None
         ids = torch.cat([ids, zeros[:1]])
-        return Choices(ids, table.contiguous(), bias, kept_at, silent, math.log(len(zeros)) if len(zeros) else 0.0)
+        return Choices(ids, table.contiguous(), bias, kept_at, silent, math.log(len(zeros)) if len(zeros) else 0.0, eight)
 
     def encode(self, mel: Tensor) -> Tensor:
         """Log-mel [n, n_mels, 2 * n_audio_ctx] to audio features [n, n_audio_ctx, n_audio_state]."""
+        import torch
         from torch.nn import functional
 
+        if self.eight and mel.shape[0] > 1:
+            return torch.cat([self.encode(one) for one in mel.split(1)])
         x = functional.gelu(functional.conv1d(mel.to(self.dtype), *self.conv1, padding=1))
         x = functional.gelu(functional.conv1d(x, *self.conv2, stride=2, padding=1))
         x = (x.transpose(1, 2) + self.audio_positions).to(self.stream).contiguous()
@@ -190,15 +218,26 @@ class Network:
             x = self._mlp(x, layer)
         return self._normed(x, self.encoder_ln)
 
-    def remember(self, audio: Tensor, caches: Caches, rows: Tensor) -> None:
-        """Cross-attention's keys and values of audio features [n, n_audio_ctx, n_audio_state], once, into rows int64 [n]."""
-        from torch.nn import functional
+    def remembered(self, audio: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Cross-attention's keys and values of audio features [n, n_audio_ctx, n_audio_state]: of each layer [n, heads, ctx, d]."""
+        import torch
 
-        for number, layer in enumerate(self.decoder):
+        if self.eight and audio.shape[0] > 1:
+            parts = [self.remembered(one) for one in audio.split(1)]
+            return [(torch.cat([k for k, _ in layer]), torch.cat([v for _, v in layer])) for layer in zip(*parts, strict=True)]
+        found = []
+        for layer in self.decoder:
             assert layer.cross_kv is not None
-            key, value = functional.linear(audio, *layer.cross_kv).chunk(2, dim=-1)
-            caches.cross_k[number].index_copy_(0, rows, self._split(key, "n_text_head"))
-            caches.cross_v[number].index_copy_(0, rows, self._split(value, "n_text_head"))
+            key, value = self._heads(layer.cross_kv(audio), 2, "n_text_head")
+            found.append((key, value))
+        return found
+
+    @staticmethod
+    def remember(memory: Sequence[tuple[Tensor, Tensor]], caches: Caches, rows: Tensor) -> None:
+        """What `remembered` gave, into rows int64 [n]."""
+        for number, (key, value) in enumerate(memory):
+            caches.cross_k[number].index_copy_(0, rows, key)
+            caches.cross_v[number].index_copy_(0, rows, value)
 
     def prefill(self, tokens: Tensor, caches: Caches, rows: Tensor) -> Tensor:
         """What every window starts with, int64 [n, length], through the decoder: last states [n, length, n_text_state].
@@ -211,7 +250,10 @@ class Network:
             x, key, value = self._causal(x, layer)
             caches.self_k[number, :, :, :length].index_copy_(0, rows, key)
             caches.self_v[number, :, :, :length].index_copy_(0, rows, value)
-            x = self._cross(x, layer, caches.cross_k[number].index_select(0, rows), caches.cross_v[number].index_select(0, rows))
+            keys, values = (part[number].index_select(0, rows) for part in (caches.cross_k, caches.cross_v))
+            x, query = self._cross(x, layer, keys, values)
+            if number in caches.asked:
+                caches.asked[number][:, :, :length].index_copy_(0, rows, query[:, caches.heads[number]])
             x = self._mlp(x, layer)
         return self._ended(x)
 
@@ -221,54 +263,47 @@ class Network:
         `tokens`, `places`: int64 [rows], the token and its position in each row; `width`: positions to look back at, more
         than every place.
         """
-        from torch.nn import functional
 
         rows = tokens.shape[0]
         x = self._begun(tokens, self.positions[places])[:, None]
         numbers = caches.numbers[:rows]
         seen = (caches.columns[:width] <= places[:, None])[:, None, None]
         for number, layer in enumerate(self.decoder):
-            query, key, value = self._heads(functional.linear(self._normed(x, layer.attn_ln), *layer.qkv), 3, "n_text_head")
+            query, key, value = self._heads(layer.qkv(self._normed(x, layer.attn_ln)), 3, "n_text_head")
             keys, values = caches.self_k[number], caches.self_v[number]
             keys[numbers, :, places] = key[:, :, 0]
             values[numbers, :, places] = value[:, :, 0]
             a = self._looked(query, keys[:rows, :, :width], values[:rows, :, :width], seen)
-            x = x + functional.linear(self._joined(a), *layer.out)
-            x = self._cross(x, layer, caches.cross_k[number, :rows], caches.cross_v[number, :rows])
+            x = x + layer.out(self._joined(a))
+            x, query = self._cross(x, layer, caches.cross_k[number, :rows], caches.cross_v[number, :rows])
+            if number in caches.asked:
+                caches.asked[number][numbers, :, places] = query[:, :, 0][:, caches.heads[number]]
             x = self._mlp(x, layer)
         return self._ended(x)[:, 0]
 
-    def attention(self, tokens: Tensor, caches: Caches, rows: Tensor, heads: Sequence[tuple[int, int]]) -> Tensor:
-        """Cross-attention weights of some heads (layer, head) over a known text: float32 [n, len(heads), length, n_audio_ctx].
+    def attention(self, caches: Caches, rows: Tensor, first: int, last: int) -> Tensor:
+        """Cross-attention weights of the watched heads at positions from `first` up to `last` that have been decoded.
 
-        `tokens`: int64 [n, length], whole texts with what they start with; `rows`: int64 [n], where their audio lies.
+        `rows`: int64 [n]. Float32 [n, heads, last - first, n_audio_ctx].
         """
         import torch
-        from torch.nn import functional
 
-        found: dict[tuple[int, int], Tensor] = {}
-        x = self._begun(tokens, self.positions[: tokens.shape[1]])
-        last = max(layer for layer, _ in heads)
-        for number, layer in enumerate(self.decoder[: last + 1]):
-            assert layer.cross_ln is not None
-            assert layer.cross_q is not None
-            x, _, _ = self._causal(x, layer)
+        found = []
+        for number, queries in caches.asked.items():
             keys = caches.cross_k[number].index_select(0, rows)
-            wanted = [head for at, head in heads if at == number]
-            if wanted:
-                query = self._split(functional.linear(self._normed(x, layer.cross_ln), *layer.cross_q), "n_text_head")
-                scores = torch.matmul(query[:, wanted], keys[:, wanted].transpose(-1, -2)).float()
-                weights = (scores * query.shape[-1] ** -0.5).softmax(dim=-1)
-                found |= {(number, head): weights[:, place] for place, head in enumerate(wanted)}
-            if number < last:
-                x = self._cross(x, layer, keys, caches.cross_v[number].index_select(0, rows))
-                x = self._mlp(x, layer)
-        return torch.stack([found[one] for one in heads], dim=1)
+            if len(caches.heads[number]) < keys.shape[1]:
+                keys = keys[:, caches.heads[number]]
+            query = queries[:, :, first:last].index_select(0, rows)
+            scores = torch.matmul(query, keys.transpose(-1, -2)).float()
+            found.append((scores * query.shape[-1] ** -0.5).softmax(dim=-1))
+        return torch.cat(found, dim=1)
 
     def logits(self, states: Tensor, choices: Choices) -> Tensor:
         """Float32 logits [rows, n] of last states [rows, n_text_state] over a table of tokens."""
         from torch.nn import functional
 
+        if choices.eight is not None:
+            return choices.eight(states)
         # In fours: the library sums a lone row in another order than one of several, and figures would differ with the batch.
         rows = states.shape[0]
         padded = functional.pad(states, (0, 0, 0, -rows % 4)) if self.stream != self.dtype else states
@@ -283,7 +318,7 @@ class Network:
     def _normed(self, x: Tensor, norm: _Norm) -> Tensor:
         from torch.nn import functional
 
-        return functional.layer_norm(x, (x.shape[-1],), norm.weight, norm.bias, 1e-5).to(self.dtype)
+        return functional.layer_norm(x, (x.shape[-1],), norm.weight, norm.bias, 1e-5)
 
     def _ended(self, x: Tensor) -> Tensor:
         """The decoder's last states: not yet rounded, since words are chosen by small differences."""
@@ -308,10 +343,9 @@ class Network:
         return x.transpose(1, 2).flatten(2)
 
     def _self_attention(self, x: Tensor, layer: _Layer) -> Tensor:
-        from torch.nn import functional
 
-        query, key, value = self._heads(functional.linear(self._normed(x, layer.attn_ln), *layer.qkv), 3, "n_audio_head")
-        return x + functional.linear(self._joined(self._attended(query, key, value)), *layer.out)
+        query, key, value = self._heads(layer.qkv(self._normed(x, layer.attn_ln)), 3, "n_audio_head")
+        return x + layer.out(self._joined(self._attended(query, key, value)))
 
     def _looked(self, query: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None = None) -> Tensor:
         """Attention of one query a row: on a CPU as two products, which read the caches four times as fast as the fused kernel."""
@@ -320,10 +354,10 @@ class Network:
 
         if self.device.type != "cpu":
             return functional.scaled_dot_product_attention(query, keys, values, attn_mask=seen)
-        scores = torch.matmul(query * query.shape[-1] ** -0.5, keys.transpose(-1, -2)).float()
+        scores = torch.matmul(query * query.shape[-1] ** -0.5, keys.transpose(-1, -2))
         if seen is not None:
-            scores = scores.masked_fill(~seen, -torch.inf)
-        return torch.matmul(scores.softmax(dim=-1).to(self.dtype), values)
+            scores.masked_fill_(~seen, -torch.inf)
+        return torch.matmul(scores.softmax(dim=-1), values)
 
     def _attended(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attention of many queries. The fused kernel multiplies bfloat16 as float32 on a CPU, so there it is done head by head
@@ -349,25 +383,22 @@ class Network:
         """Causal self-attention over whole texts: new states, keys and values."""
         from torch.nn import functional
 
-        query, key, value = self._heads(functional.linear(self._normed(x, layer.attn_ln), *layer.qkv), 3, "n_text_head")
+        query, key, value = self._heads(layer.qkv(self._normed(x, layer.attn_ln)), 3, "n_text_head")
         a = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return x + functional.linear(self._joined(a), *layer.out), key, value
+        return x + layer.out(self._joined(a)), key, value
 
-    def _cross(self, x: Tensor, layer: _Layer, keys: Tensor, values: Tensor) -> Tensor:
-        from torch.nn import functional
+    def _cross(self, x: Tensor, layer: _Layer, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """New states, and the queries [n, heads, length, d]."""
 
         assert layer.cross_ln is not None
         assert layer.cross_q is not None
         assert layer.cross_out is not None
-        query = self._split(functional.linear(self._normed(x, layer.cross_ln), *layer.cross_q), "n_text_head")
+        query = self._split(layer.cross_q(self._normed(x, layer.cross_ln)), "n_text_head")
         a = self._looked(query, keys, values) if x.shape[1] == 1 else self._attended(query, keys, values)
-        return x + functional.linear(self._joined(a), *layer.cross_out)
+        return x + layer.cross_out(self._joined(a)), query
 
     def _mlp(self, x: Tensor, layer: _Layer) -> Tensor:
-        from torch.nn import functional
-
-        inner = functional.gelu(functional.linear(self._normed(x, layer.mlp_ln), *layer.up))
-        return x + functional.linear(inner, *layer.down)
+        return x + layer.down(layer.up(self._normed(x, layer.mlp_ln)))
 
 
 def flops_of_a_window(dims: Mapping[str, int]) -> tuple[int, int]:

@@ -8,18 +8,18 @@ depend on what else is in it.
 
 from __future__ import annotations
 
-import threading
+import weakref
 import zlib
-from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qc.errors import CallError, ModelError
 from qc.transcribe.engines import RATE_HZ, CallKey, EngineRequest, Heard, Window
-from qc.transcribe.engines.align import aligner, fallback_heads
+from qc.transcribe.engines.align import Aligner, fallback_heads
 from qc.transcribe.engines.checkpoints import Checkpoint, locate, read_weights
 from qc.transcribe.engines.decoder import Decoder, Job, places_for
+from qc.transcribe.engines.driver import Driver, NoMemoryError, cores, use_threads
+from qc.transcribe.engines.matrices import eight_bits_fast
 from qc.transcribe.engines.mel import HOP, log_mel
 from qc.transcribe.engines.network import Caches, Network
 from qc.transcribe.engines.tokens import Tokens
@@ -35,20 +35,30 @@ _MARGIN_MS = 2_000
 _ROWS = {"cpu": 16, "mps": 32, "cuda": 384}
 _CALLS = {"cpu": 4, "mps": 8, "cuda": 96}  # float32 on a CPU: one, since its figures differ by a millionth with the batch
 _MEMORY = {"cpu": 0.25, "mps": 0.25, "cuda": 0.7}  # share of the free memory that the caches may take
-_WAIT_S = 0.1
 
 
 def open_engine(request: EngineRequest) -> WhisperEngine:
     """Find, check and load a checkpoint. Raises ModelError."""
+    checkpoint = locate(request.model, request.model_dir, request.progress)
+    driver = Driver()
+    try:
+        return driver.call(lambda: _open(checkpoint, request, driver))
+    except BaseException:
+        driver.stop()
+        raise
+
+
+def _open(checkpoint: Checkpoint, request: EngineRequest, driver: Driver) -> WhisperEngine:
     import torch
 
-    checkpoint = locate(request.model, request.model_dir, request.progress)
     device = torch.device(device_of(request.device))
+    if device.type == "cpu":
+        use_threads(cores())
     weights = read_weights(checkpoint)
     tokens = Tokens(weights.dims["n_vocab"], weights.dims["n_text_ctx"], request.language, request.prompt)
-    network = Network(weights.dims, weights.state, device, _dtype(request.dtype, device))
+    network = Network(weights.dims, weights.state, device, *_dtype(request.dtype, device))
     packed = weights.packs if request.pack == "auto" else request.pack == "on"
-    return WhisperEngine(checkpoint, network, tokens, request.batch, weights.alignment_heads, packed)
+    return WhisperEngine(checkpoint, network, tokens, request.batch, weights.alignment_heads, packed, driver)
 
 
 def device_of(name: str) -> str:
@@ -70,20 +80,43 @@ def device_of(name: str) -> str:
     return str(device)
 
 
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    """The dtype asked for; `auto`: bfloat16 where the device multiplies it fast, else float16 on CUDA and float32 elsewhere."""
+def _dtype(name: str, device: torch.device) -> tuple[torch.dtype, bool]:
+    """The dtype asked for, and whether matrices are in 8 bits.
+
+    `auto`: bfloat16 where the device multiplies it fast, else float16 on CUDA and float32 elsewhere; on a CPU that multiplies
+    8-bit integers in hardware, `int8`: matrices in 8 bits and the rest as said.
+    """
     import torch
 
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if name != "auto":
-        if name not in known:
-            raise ModelError(f"no such dtype: {name}", hint=f"auto, {', '.join(known)}", code="dtype")
-        return known[name]
+    if name in known:
+        return known[name], False
+    if name not in ("auto", "int8"):
+        raise ModelError(f"no such dtype: {name}", hint=f"auto, int8, {', '.join(known)}", code="dtype")
+    if device.type == "cpu":
+        eight = eight_bits_fast()
+        if name == "int8" and not eight:
+            raise ModelError("this processor does not multiply 8-bit integers in hardware", hint="--dtype auto", code="dtype")
+        return torch.bfloat16 if _cpu_has_bf16() else torch.float32, eight
+    if name == "int8":
+        raise ModelError(f"int8 is for CPUs, not for {device}", hint="--dtype auto", code="dtype")
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
-    if device.type == "cpu" and _cpu_has_bf16():
-        return torch.bfloat16
-    return torch.float32
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16, False
+    return torch.float32, False
+
+
+def _shares(network: Network) -> tuple[int, int]:
+    """(cores that encode ahead, cores that decode): on a CPU; 0 ahead: all of them do one after the other.
+
+    float32 does that: what multiplies it counts its threads for the whole process.
+    """
+    if network.device.type != "cpu":
+        return 0, 0
+    most = cores()
+    if most == 1 or network.dtype.itemsize == 4:
+        return 0, most
+    own = max(1, most // 4)
+    return most - own, own
 
 
 def _cpu_has_bf16() -> bool:
@@ -108,6 +141,7 @@ class WhisperEngine:
         batch: int,
         heads: Sequence[tuple[int, int]] | None,
         packed: bool,
+        driver: Driver,
     ) -> None:
         self.model, self.model_sha256 = checkpoint.name, checkpoint.sha256
         self.network, self.tokens, self.packed = network, tokens, packed
@@ -118,13 +152,24 @@ class WhisperEngine:
         self._frames = frames
         self.longest_ms = max(1_000, frames * HOP * 1000 // RATE_HZ - _MARGIN_MS)
         words = tokens.vocabulary
-        self._align = aligner(words.initial, words.end, list(heads or fallback_heads(network.dims)))
-        self.decoder = self._new_decoder(batch or self._rows_that_fit())
-        self._waiting: deque[Job] = deque()
-        self._driver = threading.Lock()
+        align = Aligner(len(words.initial), heads or fallback_heads(network.dims))
 
-    def _new_decoder(self, rows: int) -> Decoder:
-        return Decoder(self.network, self.tokens.vocabulary, rows, self._mel, self._align)
+        def mel(samples: Sequence[np.ndarray]) -> torch.Tensor:
+            return log_mel(samples, network.dims["n_mels"], frames, network.device)
+
+        self._driver = driver
+        ahead, own = _shares(network)
+        self._driver.begin(
+            lambda rows: Decoder(network, words, rows, mel, align, ahead),
+            batch or self._rows_that_fit(),
+            (lambda: use_threads(own)) if own else None,
+        )
+        weakref.finalize(self, driver.stop)
+
+    @property
+    def decoder(self) -> Decoder:
+        """The decoder of the driver's thread."""
+        return self._driver.decoder
 
     def _rows_that_fit(self) -> int:
         """Windows at once, by the memory that is free now."""
@@ -133,15 +178,16 @@ class WhisperEngine:
         fit = int(_free_bytes(self.network.device) * _MEMORY[kind]) // Caches.row_bytes(self.network, positions)
         return max(1, min(_ROWS[kind], fit))
 
-    def _mel(self, samples: Sequence[np.ndarray]) -> torch.Tensor:
-        return log_mel(samples, self.network.dims["n_mels"], self._frames, self.network.device)
-
     def spans(self, call: CallKey) -> None:
         """None: speech detection says where speech is."""
 
     def hear(self, call: CallKey, windows: Sequence[Window]) -> list[Heard]:
         """Greedy text of each window, packed where that is on. Raises CallError when the device's memory does not suffice."""
-        packs = pack(windows, min(PACK_MS, self.longest_ms)) if self.packed else [Pack((n,), (0.0,)) for n in range(len(windows))]
+        packs = (
+            pack(windows, min(PACK_MS, self._frames * HOP * 1000 // RATE_HZ))
+            if self.packed
+            else [Pack((n,), (0.0,)) for n in range(len(windows))]
+        )
         jobs = [self._job([windows[n] for n in one.members]) for one in packs]
         self._decode(call, jobs)
         answers: list[Heard | None] = [None] * len(windows)
@@ -149,6 +195,15 @@ class WhisperEngine:
             for number, heard in zip(one.members, self._answers(one, job, windows), strict=True):
                 answers[number] = heard
         return [a for a in answers if a is not None]
+
+    def _decode(self, call: CallKey, jobs: Sequence[Job]) -> None:
+        """Decode jobs, with those of other threads. Raises CallError when the device's memory does not suffice."""
+        try:
+            self._driver.decode(jobs)
+        except NoMemoryError as error:
+            raise CallError(
+                "the device's memory does not suffice", where=call.call_id, hint="a smaller model", code="out_of_memory"
+            ) from error
 
     def _job(self, windows: Sequence[Window]) -> Job:
         import numpy as np
@@ -160,60 +215,6 @@ class WhisperEngine:
             return Job(samples, max(1, round(self.tokens_per_s * speech / 1000)), forced=True)
         heat = windows[0].temperature
         return Job(samples, cap, heat, zlib.crc32(np.ascontiguousarray(samples).tobytes()) if heat else 0)
-
-    def _decode(self, call: CallKey, jobs: Sequence[Job]) -> None:
-        """Decode jobs, with those of other threads. Whichever thread comes first drives the device for all until its own are done."""
-        mine = list(jobs)
-        self._waiting.extend(mine)
-        while not all(job.finished for job in mine):
-            if not self._driver.acquire(timeout=_WAIT_S):
-                continue
-            try:
-                self._drive(call, mine)
-            except BaseException:
-                self._give_up(mine)
-                raise
-            finally:
-                self._driver.release()
-
-    def _drive(self, call: CallKey, mine: Sequence[Job]) -> None:
-        import torch
-
-        while not all(job.finished for job in mine):
-            try:
-                self.decoder.run(self._waiting, lambda: all(job.finished for job in mine))
-            except torch.OutOfMemoryError as error:
-                self._waiting.extendleft(reversed(self.decoder.abandon()))
-                if self.decoder.rows == 1:
-                    raise CallError(
-                        "the device's memory does not suffice", where=call.call_id, hint="a smaller model", code="out_of_memory"
-                    ) from error
-                self._shrink()
-
-    def _shrink(self) -> None:
-        """Half the rows, or fewer, after memory has run out; the windows begin again."""
-        import torch
-
-        rows = self.decoder.rows
-        del self.decoder
-        while True:
-            rows = max(1, rows // 2)
-            if self.network.device.type == "cuda":
-                torch.cuda.empty_cache()
-            try:
-                self.decoder = self._new_decoder(rows)
-            except torch.OutOfMemoryError:
-                if rows == 1:
-                    raise
-            else:
-                return
-
-    def _give_up(self, mine: Sequence[Job]) -> None:
-        """Take one's own unfinished jobs back; those of other threads go on waiting."""
-        self._waiting.extendleft(reversed(self.decoder.abandon()))
-        for job in mine:
-            with suppress(ValueError):
-                self._waiting.remove(job)
 
     def _answers(self, one: Pack, job: Job, windows: Sequence[Window]) -> list[Heard]:
         """What was heard in each window of a pack."""

@@ -1,0 +1,117 @@
+"""Matrices in 8 bits: near the exact product, the same whatever the batch; the thread that drives a device."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qc.transcribe.engines import CallKey, EngineRequest, Window, open_engine
+from qc.transcribe.engines import whisper as whisper_engine
+from qc.transcribe.engines.matrices import EightOfRow, EightOfWindow, _rounded, eight_bits_fast
+from qc.transcribe.engines.whisper import WhisperEngine
+from tests.transcribe.models import tiny_checkpoint
+
+CALL = CallKey("call", "call.wav", "00")
+needs_vnni = pytest.mark.skipif(not eight_bits_fast(), reason="this processor does not multiply 8-bit integers in hardware")
+
+
+@needs_vnni
+@pytest.mark.parametrize("kind", [EightOfRow, EightOfWindow])
+def test_products_in_8_bits_are_near_the_exact_ones(kind: type) -> None:
+    import torch
+
+    made = torch.Generator().manual_seed(1)
+    weight, bias, x = (torch.randn(*size, generator=made) for size in ((96, 64), (96,), (5, 7, 64)))
+    exact = torch.nn.functional.linear(x, weight, bias)
+    found = kind(weight, bias, torch.float32, rows=8)(x)
+    assert found.shape == exact.shape
+    assert (found - exact).norm() < 0.02 * exact.norm()
+    gelu = kind(weight, bias, torch.float32, True, rows=8)(x)
+    assert torch.allclose(gelu, torch.nn.functional.gelu(found), atol=1e-3)
+
+
+@needs_vnni
+def test_a_position_never_depends_on_those_beside_it() -> None:
+    import torch
+
+    made = torch.Generator().manual_seed(2)
+    weight, x = torch.randn(40, 64, generator=made), torch.randn(9, 64, generator=made)
+    x[3] *= 1000
+    x[4] = 0
+    product = EightOfRow(weight, torch.zeros(40), torch.float32, rows=8)
+    together = product(x)
+    for n in range(len(x)):
+        assert torch.equal(product(x[n : n + 1])[0], together[n])
+
+
+def test_rounding_is_the_same_with_and_without_the_librarys_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    x = torch.randn(50, 33, generator=torch.Generator().manual_seed(3)) * 3
+    fast = _rounded(x, 1 / 64, 128).clone()
+    monkeypatch.delattr(torch, "quantize_per_tensor")
+    assert torch.equal(_rounded(x, 1 / 64, 128), fast)
+
+
+def speech(count: int) -> list[Window]:
+    rng = np.random.default_rng(4)
+    return [Window(rng.standard_normal(3000 + 900 * n).astype(np.float32) / 9, n % 2, 0, 300, 0) for n in range(count)]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", pytest.param("int8", marks=needs_vnni)])
+def test_encoding_ahead_changes_no_word(dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tiny_checkpoint(tmp_path))
+    found = []
+    for cores in (1, 2):
+        monkeypatch.setattr(whisper_engine, "cores", lambda cores=cores: cores)
+        made = open_engine("whisper", EngineRequest(path, "zh", "cpu", batch=3, dtype=dtype, pack="off"))
+        assert isinstance(made, WhisperEngine)
+        jobs = [made._job([w]) for w in speech(8)]
+        made._decode(CALL, jobs)
+        assert (made.decoder._ahead is not None) == (cores > 1)
+        found.append([(j.tokens, j.starts) for j in jobs])
+    assert found[0] == found[1]
+
+
+def test_an_engine_that_nobody_holds_ends_its_thread(tmp_path: Path) -> None:
+    before = {t for t in threading.enumerate() if t.name == "qc-device"}
+    made = open_engine("whisper", EngineRequest(str(tiny_checkpoint(tmp_path)), "zh", "cpu", batch=1))
+    mine = [t for t in threading.enumerate() if t.name == "qc-device" and t not in before]
+    assert len(mine) == 1
+    made.hear(CALL, speech(2))
+    del made
+    gc.collect()
+    mine[0].join(30)
+    assert not mine[0].is_alive()
+
+
+def test_a_fault_of_the_device_reaches_every_thread_that_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = open_engine("whisper", EngineRequest(str(tiny_checkpoint(tmp_path)), "zh", "cpu", batch=1, dtype="float32"))
+    assert isinstance(made, WhisperEngine)
+    caught: list[str] = []
+    began = threading.Event()
+
+    def broken(*_: object) -> None:
+        began.set()
+        time.sleep(0.2)  # so that the others wait by now
+        raise RuntimeError("the device is lost")
+
+    def ask() -> None:
+        try:
+            made.hear(CALL, speech(2))
+        except RuntimeError as error:
+            caught.append(str(error))
+
+    monkeypatch.setattr(made.network, "encode", broken)
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert began.wait(30)
+    for thread in threads:
+        thread.join(30)
+    assert caught == ["the device is lost"] * 3
