@@ -62,7 +62,7 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
     if not store.parts("findings"):
         raise UsageError("nothing was scanned yet", where=str(store.path), hint="run qc scan --rules PACK first")
     cards = _Cards(lambda digest: read_stored(store, digest))
-    listener.start("score", store.keys("findings").num_rows)
+    listener.start("score", sum(s.rows if s.kept is None else int(s.kept.sum()) for s in store.shares("findings")))
     reviews = store.read("reviews")
     settled: dict[str, dict[tuple[str, str], str]] = {}
     pieces: list[pa.Table] = []
@@ -91,7 +91,9 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
         scores = scores.take(pa.array(order))
     store.replace("scores", scores)
     scores = scores.select([*_COLUMNS[:-1], "worst", "best", "fatal", "dimensions"]).combine_chunks()
-    made = _summaries(store, scores, cards, _in_order(taken, order), listener)
+    parts = _in_order(taken, order)
+    taken.clear()
+    made = _summaries(store, scores, cards, parts, listener)
     for name, table in made.items():
         store.replace(name, table)
     listener.finish()
@@ -137,7 +139,8 @@ def _in_order(taken: list[tuple[str, Any, Verdicts]], order: Any) -> _Parts:
 
 def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, listener: Progress) -> dict[str, pa.Table]:
     """The tables of `MADE`, by name."""
-    calls = store.read("calls", ["call_id", "provider", "agent_id", "agent_name", "queue", "started_at"])
+    listed = ["call_id", "provider", "agent_id", "agent_name", "queue", "started_at"]
+    calls = pa.concat_tables([schema("calls").empty_table().select(listed), *store.batches("calls", listed, 65_536)])
     heard = heard_of(store.batches("transcripts", ["call_id", "duration_ms", "roles", "warnings"], 65_536))
     plan, reviews = store.read("review_plan"), store.read("reviews")
     packs = scores["pack_id"].to_numpy(zero_copy_only=False)
