@@ -13,7 +13,7 @@ from qc.report.pages import Item, batches, front, made, prepare, shared, without
 from qc.report.xlsx import xlsx_file
 
 BATCH_PAGES = 50
-PAGES_A_PROCESS = 400
+PAGES_A_PROCESS = 200
 """A process takes a second to start: it is not worth it for fewer."""
 
 

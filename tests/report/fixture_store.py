@@ -10,6 +10,7 @@ import itertools
 import math
 import struct
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -378,14 +379,14 @@ EVIL = (
 )
 
 
-def hostile(folder: Path) -> Store:
+def hostile(folder: Path, texts: Sequence[str] = EVIL) -> Store:
     """Names, ids, quotes and messages that attack whoever shows them."""
     store = Store(folder / "store")
     rules = pack()
     save(store, rules)
     base = {"pack_id": rules.id, "pack_version": rules.version, "pack_sha256": rules.sha256, "pack_signer": "local"}
     calls, transcripts, findings = [], [], []
-    for n, evil in enumerate(EVIL):
+    for n, evil in enumerate(texts):
         call_id = f"{evil}#{n}"
         calls.append(
             {
