@@ -52,10 +52,9 @@ def read_condition(reader: Reader, node: Node, depth: int = 0) -> Condition:
         return nothing
     heads = [key for key, _ in node.pairs if key.text in CONDITIONS]
     if not heads:
-        written = [key for key, _ in node.pairs]
-        place, hint = (
-            (written[0], suggestion(written[0].text, CONDITIONS)) if written else (node, "use one of: " + ", ".join(CONDITIONS))
-        )
+        hints = [(key, suggestion(key.text, CONDITIONS)) for key, _ in node.pairs]
+        near = [(key, hint) for key, hint in hints if hint.startswith("did you mean")]
+        place, hint = (*near, *hints, (node, "use one of: " + ", ".join(CONDITIONS)))[0]
         reader.problem(place, "there is no condition here", hint)
         return nothing
     if len(heads) > 1:

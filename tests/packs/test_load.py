@@ -58,7 +58,7 @@ def test_one_file_can_be_a_pack(folder: Path, tmp_path: Path) -> None:
         ("points: -5", "points: minus five", 6, "`points` must be a number", "write it in digits"),
         ("points: -5", "points: .nan", 6, "`points` must be a number", "write it in digits"),
         ("who: agent", "who: agents", 8, "`who` cannot be 'agents'", "did you mean 'agent'?"),
-        ("says:", "say:", 8, "there is no condition here", "use one of"),
+        ("says:", "say:", 9, "there is no condition here", "did you mean 'says'?"),
         ("[尽快, 尽早]", "尽快，尽早", 9, "read as one phrase", "write [尽快, 尽早]"),
         ("[尽快, 尽早]", "['…']", 9, "nothing that can be said", "write words"),
         ("[尽快, 尽早]", "[]", 9, "`says` is empty", "write at least one"),
