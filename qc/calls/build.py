@@ -7,6 +7,7 @@ file without a line are rows that say so, the same bytes twice are two rows of w
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FIELDS = tuple(f.name for f in CALLS.fields)
+_SLICE = 8192
 _TEXT_FIELDS = ("agent_id", "agent_name", "provider", "queue")
 
 
@@ -87,7 +89,7 @@ def save_calls(store: Store, rows: Sequence[Mapping[str, Any]]) -> int:
             if row is not None and stored == {name: row.get(name) for name in _FIELDS}:
                 known.add(stored["call_id"])
     new = [row for row in rows if row["call_id"] not in known]
-    store.append("calls", new)
+    store.append("calls", calls_table(new))
     return len(new)
 
 
@@ -97,7 +99,10 @@ def calls_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
     from qc.tables import schema
 
-    return pa.Table.from_pylist([dict(r) for r in rows], schema=schema("calls"))
+    slices = [rows[at : at + _SLICE] for at in range(0, len(rows), _SLICE)]
+    return pa.concat_tables(
+        [pa.Table.from_pylist([dict(r) for r in some], schema=schema("calls")) for some in slices or [rows]]
+    ).combine_chunks()
 
 
 def _pattern(text: str | None) -> Any:
@@ -204,7 +209,7 @@ class _Joiner:
                 elif name in READERS:
                     values[name] = READERS[name](cell)
                 elif name in _TEXT_FIELDS:
-                    values[name] = cell
+                    values[name] = sys.intern(cell)  # a few hundred names in a hundred thousand lines
             except (ValueError, OverflowError) as error:
                 problem(f"{column} is {cell[:80]!r}: {error}; it is kept as text only", name)
                 others[column] = cell
