@@ -248,25 +248,26 @@ def _read_all(folder: Path) -> None:
 
 
 def growth(folder: Path, calls: int, sizes: dict[str, list[int]]) -> dict[str, list[dict[str, float]]]:
-    """Seconds and memory as rules, words and calls become more; and a rescan after one rule changed."""
+    """Seconds and memory as rules, words and calls become more; and where asked a rescan after one rule changed."""
     day.write_day(folder, calls)
-    found: dict[str, list[dict[str, float]]] = {"rules": [], "words": [], "calls": [], "rescan": []}
-    for count in sizes["rules"]:
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in sizes}
+    for count in sizes.get("rules", ()):
         whens = day.word_rules(day.words(max(count, 100)), 1)[:count]
         seconds, peak, _ = qc_scan(folder, day.pack(folder, f"rules-{count}", whens))
         found["rules"].append({"size": count, "seconds": seconds, "peak_rss_mb": peak})
-    for count in sizes["words"]:
+    for count in sizes.get("words", ()):
         whens = day.word_rules(day.words(count), max(25, count // 40))
         seconds, peak, _ = qc_scan(folder, day.pack(folder, f"words-{count}", whens))
         found["words"].append({"size": count, "seconds": seconds, "peak_rss_mb": peak})
     pack = day.day_pack(folder)
-    for count in sizes["calls"]:
+    for count in sizes.get("calls", ()):
         part = folder / f"calls-{count}"
         part.mkdir(exist_ok=True)
         day.write_day(part, count)
         seconds, peak, _ = qc_scan(part, pack)
         found["calls"].append({"size": count, "seconds": seconds, "peak_rss_mb": peak})
-    found["rescan"] = [rescan(folder, pack)]
+    if "rescan" in sizes:
+        found["rescan"] = [rescan(folder, pack)]
     return found
 
 
@@ -281,6 +282,42 @@ def rescan(folder: Path, pack: Path) -> dict[str, float]:
     again, _, said = qc_scan(folder, pack, fresh=False)
     file.write_text("\n".join(lines), encoding="utf-8")
     return {"first_seconds": first, "again_seconds": again, "evaluated": said["evaluated"], "reused": said["reused"]}
+
+
+def hostile(folder: Path) -> dict[str, dict[str, float]]:
+    """Seconds and memory of a turn of 10 MB, of a million turns in one call, and of a pack of 100,000 words, all with the day's pack
+    but the last."""
+    pack = day.day_pack(folder)
+    sentences = day.pool(1).text.to_pylist()
+    long = "".join(sentences)
+    long = (long * (10_000_000 // len(long.encode()) + 1)).encode()[:10_000_000].decode(errors="ignore")
+    found = {}
+    for name, texts in (("turn_of_10_mb", [long]), ("million_turns", [sentences[i % len(sentences)] for i in range(1_000_000)])):
+        target = folder / name
+        shutil.rmtree(target, ignore_errors=True)
+        turns = [
+            {
+                "turn": i,
+                "role": ("agent", "customer")[i % 2],
+                "channel": i % 2,
+                "start_ms": 3_000 * i,
+                "end_ms": 3_000 * i + 2_500,
+                "text": text,
+            }
+            for i, text in enumerate(texts)
+        ]
+        spans = [{k: t[k] for k in ("role", "channel", "start_ms", "end_ms")} | {"heard": True} for t in turns]
+        row = {"call_id": name, "status": "ok", "warnings": [], "duration_ms": 3_000 * len(texts), "turns": turns, "spans": spans}
+        Store(target / "store").append("transcripts", [row])
+        seconds, peak, said = qc_scan(target, pack)
+        found[name] = {"seconds": seconds, "peak_rss_mb": peak, "failed": said["failed"]}
+    listed = day.words(100_000)
+    target = folder / "many_words"
+    shutil.rmtree(target, ignore_errors=True)
+    day.write_day(target, 100)
+    seconds, peak, _ = qc_scan(target, day.pack(folder, "words-100000", day.word_rules(listed, 2_500)))
+    found["words_100000"] = {"seconds": seconds, "peak_rss_mb": peak}
+    return found
 
 
 def plot(found: dict[str, list[dict[str, float]]], file: Path) -> None:
@@ -313,6 +350,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".cache/bench"), help="where the made calls are kept")
     parser.add_argument("--times", type=int, default=2, help="runs of each; the shortest counts")
     parser.add_argument("--growth", action="store_true", help="measure growth instead")
+    parser.add_argument("--hostile", action="store_true", help="measure what strangers may send instead")
+    parser.add_argument("--only", nargs="*", choices=("rules", "words", "calls", "rescan"), help="with --growth: these alone")
     parser.add_argument("--plot", type=Path, help="with --growth: an .svg or .png")
     parser.add_argument("--most-calls", type=int, default=day.CALLS_A_DAY, help="with --growth: the most calls")
     parser.add_argument("--profile", type=Path, help="write where one process spends its time over the sample, as text")
@@ -327,14 +366,19 @@ def main() -> None:
         day.write_day(folder, calls)
         options.profile.write_text(profile(folder, day.day_pack(folder)), encoding="utf-8")
         return
-    if options.growth:
+    if options.hostile:
+        figures = hostile(folder)
+    elif options.growth:
         sizes = {
             "rules": [10, 100, 1_000, 10_000],
             "words": [100, 1_000, 10_000, 100_000],
-            "calls": [n for n in (1_000, 10_000, 100_000, 240_000) if n <= options.most_calls],
+            "calls": [n for n in (1_000, 5_000, 24_000, 240_000) if n <= options.most_calls],
+            "rescan": [1],
         }
-        figures = growth(folder, calls, sizes)
-        if options.plot:
+        figures = growth(folder, calls, {name: sizes[name] for name in options.only or sizes})
+        if options.json and options.json.exists():  # what was measured before, in another run
+            figures = json.loads(options.json.read_text()) | figures
+        if options.plot and {"rules", "words", "calls"} <= set(figures):
             plot(figures, options.plot)
     else:
         figures = day_figures(folder, calls, options.times)

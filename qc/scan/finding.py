@@ -32,6 +32,10 @@ MOST_WORDS = 8_000
 MOST_ALIKE = 48
 """Words that begin with the same two characters; where there are more, or more words in all, the automaton is used."""
 
+MOST_ALIKE_COMPILED = 512
+MOST_CHARS = 1 << 23
+"""By machine code any number of words can be found whose table, as wide as the longest, is no larger."""
+
 _STEP = 1 << 20
 _PLACE_BITS = 40
 _FEW = 500
@@ -88,13 +92,13 @@ class Finder:
         bounds = np.searchsorted(which, np.arange(len(self._texts) + 1))
         whole = _whole(folded, place, end, turn)
         result: dict[Term, Found] = {}
-        at = folded.first[turn]
+        start, stop = place - folded.first[turn], end - folded.first[turn]
         for text, owners in self._words.items():
             i = self._number[text]
             chosen = slice(bounds[i], bounds[i + 1])
             if bounds[i] < bounds[i + 1] and whole[chosen].any():
                 kept = whole[chosen]
-                found = Found(turn[chosen][kept], (place - at)[chosen][kept], (end - at)[chosen][kept])
+                found = Found(turn[chosen][kept], start[chosen][kept], stop[chosen][kept])
                 result.update((term, found) for term in owners)
 
         known: dict[tuple[Any, ...], _Some] = {}
@@ -295,7 +299,8 @@ class _Literals:
         pairs: dict[str, list[int]] = {}
         for i in longer:
             pairs.setdefault(texts[i][:2], []).append(i)
-        if len(longer) > MOST_WORDS or max(map(len, pairs.values()), default=0) > MOST_ALIKE:
+        many = len(texts) * max(map(len, texts), default=0) > MOST_CHARS if compiled.used() else len(longer) > MOST_WORDS
+        if many or max(map(len, pairs.values()), default=0) > (MOST_ALIKE_COMPILED if compiled.used() else MOST_ALIKE):
             import ahocorasick_rs
 
             self._automaton = ahocorasick_rs.AhoCorasick(list(texts), matchkind=ahocorasick_rs.MatchKind.Standard)
