@@ -93,7 +93,9 @@ def test_a_pack_on_top_of_another_takes_switches_off_and_replaces_its_manual_ite
     def stand(text: str) -> tuple[tuple[str, float], ...]:
         top = tmp_path / "top"
         top.mkdir(exist_ok=True)
-        (top / "pack.yaml").write_text(f"id: top\nversion: 1.0.0\nextends: small 1.2.3\nlanguage: 1\ntitle: top\n{text}", encoding="utf-8")
+        (top / "pack.yaml").write_text(
+            f"id: top\nversion: 1.0.0\nextends: small 1.2.3\nlanguage: 1\ntitle: top\n{text}", encoding="utf-8"
+        )
         return tuple((item.id, item.points) for item in load_pack(top).manual)
 
     own = "manual:\n  - {id: warm, title: w, question: w?, dimension: certainty, points: 5}\n"
