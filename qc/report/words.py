@@ -114,6 +114,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "back": ("返回总览", "Back to overview"),
     "findings": ("发现的问题", "Findings"),
     "findings_in": ("有命中或未定的通话", "Calls with findings"),
+    "paged_note": (
+        "{n} 通通话有单独的页面：先是每位坐席得分最低的（qc report --call-pages 可改数量）；其余的见表格文件。",
+        "{n} calls have a page of their own, each agent's lowest scores first (qc report --call-pages says how many); the others are in the "
+        "spreadsheet.",
+    ),
     "findings_order": ("得分低的在前", "lowest scores first"),
     "no_findings": ("这位坐席的通话没有命中，也没有未定。", "No rule hit in this agent's calls, and none was undecided."),
     "more_calls": (
