@@ -350,3 +350,19 @@ def test_a_pack_that_is_not_in_the_store_stops_the_run(tmp_path: Path) -> None:
     store.append("findings", [finding("c", pack(), [])])
     with pytest.raises(StoreError):
         score(store)
+
+
+def test_the_order_in_which_calls_were_written_changes_nothing(tmp_path: Path) -> None:
+    used, ids = pack(), [f"c{i:04d}" for i in range(3 * MIN_CALLS)]
+    rows = [finding(c, used, [verdict("lapse")] if i % 5 == 0 else [verdict("slip", count=1 + i % 2)]) for i, c in enumerate(ids)]
+    found = []
+    for name, order in (("straight", range(len(ids))), ("turned", random.Random(3).sample(range(len(ids)), len(ids)))):
+        store = Store(tmp_path / name)
+        save(store, used)
+        store.append("calls", [{"call_id": c, "provider": "甲", "agent_id": f"a{i % 3}"} for i, c in enumerate(ids)])
+        store.append("findings", [rows[i] for i in order])
+        score(store)
+        found.append((store.read("scores").to_pylist(), store.read("summaries").to_pylist()))
+    assert [r["call_id"] for r in found[0][0]] == ids
+    assert found[0] == found[1]
+    assert [r["calls"] for r in found[0][1] if r["kind"] == "agent"] == [MIN_CALLS] * 3
