@@ -37,7 +37,7 @@ CHANGE_KEYS: dict[str, str] = {
     ),
     **dict.fromkeys(("valid_from", "valid_until", "visibility"), "in place of the base's"),
 }
-INHERITED = ("base", "coverage_floor", "confidence_floor", "languages", "licence")
+INHERITED = ("base", "coverage_floor", "confidence_floor", "languages", "licence", "qc")
 MAX_DEPTH = 4
 _BASE = re.compile(r"([a-z0-9][a-z0-9-]{0,63})[ @]([0-9A-Za-z.-]{5,60})")
 
@@ -174,11 +174,17 @@ def _more_cases(old: Node, new: Node) -> Node:
     return replace(new, pairs=tuple(verdicts.values()))
 
 
+def _older(one: str, other: str) -> bool:
+    """Whether a version of qc is older than another; of what is no version nothing is said here."""
+    parts = [text.split(".") for text in (one, other)]
+    return all(p.isdigit() and p.isascii() for text in parts for p in text) and [*map(int, parts[0])] < [*map(int, parts[1])]
+
+
 def _inherit(head: Node, below: dict[str, Node], off: set[str]) -> Node:
     """The head with what it leaves out taken from the base; dimensions and manual items of both, its own where both have one."""
     own = {key.text: (key, value) for key, value in head.pairs}
     for name in INHERITED:
-        if name in below and name not in own:
+        if name in below and (name not in own or (name == "qc" and _older(own[name][1].text, below[name].text))):
             own[name] = (Node("text", head.file, head.line, head.column, name), below[name])
     for name, left_out in (("dimensions", set()), ("manual", off)):
         listed = own[name][1] if name in own else None

@@ -45,6 +45,8 @@ def flatten(pack: Pack) -> bytes:
         plain["manual"] = [_plain_manual(item) for item in pack.manual]
     if pack.authors:
         plain["authors"] = list(pack.authors)
+    if pack.qc:
+        plain["qc"] = pack.qc
     if pack.licence:
         plain["licence"] = pack.licence
     if pack.confidence_floor is not None:

@@ -127,6 +127,8 @@ class Pack:
     rules: tuple[Rule, ...]
     languages: tuple[str, ...] = LANGUAGES
     language: int = LANGUAGE_VERSION
+    qc: str = ""
+    """The oldest version of qc that reads it as it is meant; empty: any that speaks its language."""
     authors: tuple[str, ...] = ()
     licence: str = ""
     base: float = 100.0

@@ -13,6 +13,7 @@ from qc.packs.nodes import Node
 from qc.packs.reader import Reader
 from qc.packs.syntax import read_condition
 from qc.packs.terms import read_terms
+from qc.version import VERSION
 
 MAX_RULES = 10_000
 MAX_MANUAL = 100
@@ -20,6 +21,7 @@ PACK_KEYS = (
     "id",
     "version",
     "language",
+    "qc",
     "title",
     "languages",
     "authors",
@@ -57,6 +59,7 @@ MANUAL_KEYS = ("id", "title", "question", "dimension", "points", "on_no", "may_n
 ID_FORM = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _LIST_NAME = re.compile(r"[\w-]{1,64}")
 _SEMVER = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})(-[0-9A-Za-z.-]{1,40})?")
+_RELEASE = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}", re.ASCII)
 
 
 def read_id(reader: Reader, node: Node, what: str) -> str:
@@ -206,6 +209,7 @@ def read_pack(reader: Reader, head: Node, rules: list[Node], lists: list[tuple[N
         manual=_read_manual(reader, fields["manual"], dimensions, read) if "manual" in fields else (),
         languages=_read_languages(reader, fields["languages"]) if "languages" in fields else LANGUAGES,
         language=_read_language(reader, fields["language"]) if "language" in fields else LANGUAGE_VERSION,
+        qc=_read_qc(reader, fields["qc"]) if "qc" in fields else "",
         authors=reader.texts(fields["authors"], "`authors`") if "authors" in fields else (),
         licence=reader.text(fields["licence"], "`licence`") if "licence" in fields else "",
         base=reader.number(fields["base"], "`base`", 0, 10_000) if "base" in fields else 100.0,
@@ -230,6 +234,17 @@ def _read_language(reader: Reader, node: Node) -> int:
             node, f"the pack needs version {version} of the rule language; this qc speaks {LANGUAGE_VERSION}", "update qc"
         )
     return version
+
+
+def _read_qc(reader: Reader, node: Node) -> str:
+    """The oldest version of qc that reads the pack as it is meant; a problem where this one is older."""
+    needed = reader.text(node, "`qc`")
+    if not _RELEASE.fullmatch(needed):
+        reader.problem(node, "`qc` must be the oldest version of qc that will do, three numbers", f"for example {VERSION}")
+        return ""
+    if [int(part) for part in needed.split(".")] > [int(part) for part in VERSION.split(".")[:3]]:
+        reader.problem(node, f"the pack needs qc {needed} or newer; this is {VERSION}", "update qc")
+    return needed
 
 
 def _read_languages(reader: Reader, node: Node) -> tuple[str, ...]:

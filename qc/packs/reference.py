@@ -87,6 +87,11 @@ PACK_DOC: tuple[Key, ...] = (
     Key("id", "规则包的编号", "the pack's name"),
     Key("version", "版本，三个数字：1.0.0", "version, three numbers: 1.0.0"),
     Key("language", "规则语言的版本，现在是 1", "version of the rule language, now 1"),
+    Key(
+        "qc",
+        "最低的 qc 版本：0.1.0；更旧的 qc 不读这个包",
+        "the oldest version of qc that will do: 0.1.0; an older one refuses the pack",
+    ),
     Key("title", "标题", "title"),
     Key("languages", "给人看的语言", "languages that people read it in", "[zh, en]"),
     Key("authors", "作者", "authors"),

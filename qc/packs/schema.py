@@ -142,6 +142,7 @@ _PACK: dict[str, Schema] = {
     "id": _ref("id"),
     "version": {"type": "string", "pattern": r"^\d{1,6}\.\d{1,6}\.\d{1,6}(-[0-9A-Za-z.-]{1,40})?$"},
     "language": _whole(1, 1000),
+    "qc": {"type": "string", "pattern": r"^\d{1,6}\.\d{1,6}\.\d{1,6}$"},
     "title": _ref("localized"),
     "languages": _listed({"enum": list(LANGUAGES)}),
     "authors": _listed(_TEXT),

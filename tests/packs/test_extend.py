@@ -195,3 +195,19 @@ def test_flat_and_diff_speak_json(mine: Mine, folder: Path, capsys: pytest.Captu
     assert end.value.code == 1
     changes = json.loads(capsys.readouterr().out)["changes"]
     assert {"kind": "changed", "of": "rule", "id": "promise", "field": "points", "was": -5, "now": -10} in changes
+
+
+def test_a_pack_that_needs_a_newer_qc_is_refused_and_told_so(mine: Mine) -> None:
+    own = load_pack(mine(head=HEAD + "qc: 0.0.9\n"))
+    assert own.qc == "0.0.9"
+    assert json.loads(own.flat)["qc"] == "0.0.9"  # so a sealed pack says it, too
+    for needed, said in (("99.0.0", "needs qc 99.0.0 or newer"), ("soon", "`qc` must be the oldest version")):
+        with pytest.raises(PackError, match=said) as caught:
+            load_pack(mine(head=HEAD + f"qc: {needed}\n"))
+        assert "pack.yaml:6:" in str(caught.value)
+
+
+def test_of_two_oldest_versions_the_newer_counts(mine: Mine, folder: Path) -> None:
+    below = folder / "pack.yaml"
+    below.write_text(below.read_text(encoding="utf-8") + "qc: 0.0.10\n", encoding="utf-8")
+    assert [load_pack(mine(head=HEAD + own)).qc for own in ("", "qc: 0.0.9\n", "qc: 0.1.0\n")] == ["0.0.10", "0.0.10", "0.1.0"]

@@ -135,6 +135,7 @@ PACK: tuple[Column, ...] = (
     Column("id", "编号", "id", "规则包的编号。", "The pack's id."),
     Column("version", "版本", "version", "三个数：1.2.0。改了就加。", "Three numbers: 1.2.0. Raise it with every change."),
     Column("language", "规则语言", "rule language", "规则语言的版本，照抄。", "Version of the rule language; leave it."),
+    Column("qc", "最低 qc 版本", "oldest qc", "最低的 qc 版本，例如 0.1.0；可空。", "The oldest version of qc that will do, such as 0.1.0; may be empty."),
     Column("title.zh", "名称", "title (Chinese)", "中文名称。", "The name in Chinese."),
     Column("title.en", "英文名称", "title", "英文名称。", "The name in English."),
     Column("languages", "语言", "languages", "给人读的语言，一行一个。", "Languages that people read it in, one a line."),
