@@ -131,7 +131,8 @@ class Decoder:
     `mel`: float32 samples of some windows to their log-mel on the device. `align`: called with (network, caches, rows, jobs)
     for jobs that are finished and whose audio is still in its rows; gives what to call later, when the device is through.
     `ahead`, on a CPU: so many threads encode what comes next while this one decodes: the one takes the cores' arithmetic, the
-    other the memory's bandwidth. 0: one after the other.
+    other the memory's bandwidth; `own`: the threads of this one meanwhile. It takes them all when nothing more comes. 0: one
+    after the other.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class Decoder:
         mel: Callable[[Sequence[np.ndarray]], Tensor],
         align: Align | None = None,
         ahead: int = 0,
+        own: int = 0,
     ) -> None:
         self.network, self.vocabulary, self.rows = network, vocabulary, rows
         self._mel, self._align = mel, align
@@ -158,6 +160,7 @@ class Decoder:
         self._round = 0
         self._late: list[tuple[int, list[Job], Callable[[], None]]] = []
         self._ahead = ThreadPoolExecutor(1, "qc-audio", _use_threads, (ahead,)) if ahead else None
+        self._threads, self._using = (own, ahead + own), 0
         self._coming: deque[tuple[Job, Future[Memory]]] = deque()
         self._graphs: dict[tuple[int, int], Any] = {}
         self.counts = {"windows": 0, "steps": 0, "row_steps": 0, "graphs": 0}
@@ -188,6 +191,8 @@ class Decoder:
             while (waiting or self._coming or self.active or self._late) and not until():
                 self._round += 1
                 self._refill(waiting)
+                if self._ahead is not None:
+                    self._share(bool(waiting or self._coming))
                 if self.active:
                     if not (self.cuda or waiting or self._coming):
                         self._close_up()
@@ -238,6 +243,13 @@ class Decoder:
             row = free.pop(0)
             self._take([row], [job])
             self._begin([row], [job], memory)
+
+    def _share(self, more: bool) -> None:
+        """So many threads for the steps as nobody else needs."""
+        wanted = self._threads[0 if more else 1]
+        if wanted != self._using:
+            _use_threads(wanted)
+            self._using = wanted
 
     def _take(self, rows: Sequence[int], jobs: Sequence[Job]) -> None:
         for row, job in zip(rows, jobs, strict=True):

@@ -160,9 +160,9 @@ class WhisperEngine:
         self._driver = driver
         ahead, own = _shares(network)
         self._driver.begin(
-            lambda rows: Decoder(network, words, rows, mel, align, ahead),
+            lambda rows: Decoder(network, words, rows, mel, align, ahead, own),
             batch or self._rows_that_fit(),
-            (lambda: use_threads(own)) if own else None,
+            (lambda: use_threads(own)) if own and not ahead else None,
         )
         weakref.finalize(self, driver.stop)
 
