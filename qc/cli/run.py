@@ -38,6 +38,10 @@ def run(
     workers: options.Workers = None,
     producers: options.Producers = None,
     lang: options.Lang = "both",
+    redact: Annotated[
+        bool,
+        typer.Option("--redact", help="Mask personal data in the report: a tone over it in the recordings. The store keeps it."),
+    ] = False,
     fail_on: options.FailOn = "",
     trust: options.TrustList = None,
     allow: options.Allow = None,
@@ -81,7 +85,7 @@ def run(
             decode=options.decode(raw, max_hours),
         ),
         report_dir=output,
-        report=ReportOptions(langs=options.langs(lang)),
+        report=ReportOptions(langs=options.langs(lang), redact=redact),
     )
     summary = run_interruptibly(everything, store, as_json)
     if not console.result(as_dict(summary, store), as_json):

@@ -119,8 +119,11 @@ def check(store: _Store = Path("qc-store"), as_json: _Json = False) -> None:
 
     Example:  qc store check --store qc-store
     """
+    from qc.tables import TABLES
+
     opened = options.existing_store(store)
-    ids = {name: set(opened.read(name, ["call_id"])["call_id"].to_pylist()) for name in opened.tables() if name != "summaries"}
+    by_call = [name for name in opened.tables() if any(field.name == "call_id" for field in TABLES[name].fields)]
+    ids = {name: set(opened.read(name, ["call_id"])["call_id"].to_pylist()) for name in by_call}
     problems = []
     chain = [name for name in ("calls", "transcripts", "findings", "scores") if name in ids]
     for before, after in itertools.pairwise(chain):

@@ -1,7 +1,7 @@
 """Rows of a store's tables with personal data masked, for `qc store export --redact`.
 
 Turns and quotes are masked as whole calls are (`redact_turns`), names of agents wholly, other free text (paths, the call
-list's own columns, messages) cell by cell. Ids stay: tables are joined by them, so they should hold nobody's number.
+list's own columns, messages, reviewers' notes) cell by cell. Ids stay: tables are joined by them, so they should hold nobody's number.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ CELLS: dict[str, tuple[str, ...]] = {
     "transcripts": ("message",),
     "findings": ("message",),
     "scores": ("message",),
+    "reviews": ("note",),
 }
 """Columns of free text, by table, masked cell by cell."""
 
