@@ -57,7 +57,7 @@ def one(folder: Path) -> None:
     """Build and run the list of a folder; print the figures."""
     import pyarrow as pa
 
-    from qc.calls import CallOptions, build_calls, calls_table, save_calls
+    from qc.calls import CallOptions, join_calls, save_calls
     from qc.progress import Silent
     from qc.store import Store
     from qc.transcribe.engines import CallKey, EngineRequest
@@ -80,11 +80,10 @@ def one(folder: Path) -> None:
 
     pa.array([1])  # the library's own memory is there before the list's
     store, start, cpu = Store(folder / "s"), held(), time.process_time()
-    rows, problems = build_calls(CallOptions((folder / "in",), calls=folder / "calls.csv"))
-    assert not problems
-    save_calls(store, rows)
-    table = calls_table(rows)
-    del rows
+    joined = join_calls(CallOptions((folder / "in",), calls=folder / "calls.csv"))
+    assert not joined.problems
+    table = joined.table
+    save_calls(store, table)
     built, built_s = held(), time.process_time() - cpu
     cpu = time.process_time()
     done = transcribe(store, TranscribeOptions(model=str(folder / "prepared.jsonl")), Silent(), table, Doors(opened))

@@ -7,22 +7,23 @@ file without a line are rows that say so, the same bytes twice are two rows of w
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qc.audio.find import Finding, Found, find_recordings, stored_path
-from qc.audio.remote import find_remote
+from qc.audio.find import Finding, Found, find_recordings, local_path, stored_path
+from qc.audio.remote import find_remote, is_address
 from qc.calls.columns import NAMES, READERS, duration_ms, guess
+from qc.calls.disk import Index, Rows
 from qc.calls.listing import LIST_SUFFIXES, Listing, Row, read_list
 from qc.calls.match import Finder, found_at
 from qc.errors import Problem, UsageError
 from qc.progress import Progress, Silent
 from qc.store import Store
-from qc.tables import CALLS
+from qc.tables import CALLS, rows_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,10 +51,22 @@ class CallOptions:
     digest: bool = True
 
 
-def build_calls(options: CallOptions, progress: Progress | None = None) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """(rows of `calls`: listed ones in the list's order, then the others by path; problems of the lists in file order).
+@dataclass(frozen=True)
+class Joined:
+    """Rows of `calls`: listed ones in the list's order, then the others by path; problems of the lists in file order.
 
-    Raises UsageError when nothing can be started: no folder, no readable list, a mapping or pattern that does not fit.
+    The table lies in a temporary file that is mapped, not loaded; it is gone with the table.
+    """
+
+    table: pa.Table
+    problems: list[Problem]
+
+
+def join_calls(options: CallOptions, progress: Progress | None = None) -> Joined:
+    """The calls that `options` name, in memory that does not grow with their number.
+
+    Raises UsageError when nothing can be started: no folder, no readable list, a mapping or pattern that does not fit; StoreError
+    when temporary files cannot be written.
     """
     progress = progress or Silent()
     if not options.sources:
@@ -65,44 +78,53 @@ def build_calls(options: CallOptions, progress: Progress | None = None) -> tuple
     if options.calls is not None:
         lists.append(options.calls)
     pattern = _pattern(options.name_pattern)
-    found = [*_find(folders, options, progress), *(found_at(one) for address in addresses for one in find_remote(address))]
     roots = [*folders, *(p.parent for p in lists if p != options.calls or not (folders or addresses))]
-    joiner = _Joiner(Finder(found, roots, addresses), pattern)
-    for path in lists:
-        listing = read_list(path)
-        joiner.take_list(listing, guess(listing.columns, dict(options.mapping), str(path)))
-    joiner.take_unlisted(found)
-    rows = joiner.rows
-    if options.digest:
-        _digest(rows, joiner.paths, progress)
-    _name_and_mark_copies(rows)
-    return rows, sorted(joiner.problems)
+    with closing(Index()) as index, closing(Rows()) as rows, closing(Rows()) as finished:
+        remote = (found_at(one) for address in addresses for one in find_remote(address))
+        found = chain(_find(folders, options, progress), remote)
+        index.add_found((one, _groups(pattern, one).get("call_id")) for one in found)
+        joiner = _Joiner(index, Finder(index, roots, addresses), pattern, rows)
+        for path in lists:
+            listing = read_list(path)
+            joiner.take_list(listing, guess(listing.columns, dict(options.mapping), str(path)))
+        joiner.take_unlisted()
+        _finish(rows, finished, index, progress if options.digest else None)
+        return Joined(finished.table(), sorted(joiner.problems))
 
 
-def save_calls(store: Store, rows: Sequence[Mapping[str, Any]]) -> int:
+def build_calls(options: CallOptions, progress: Progress | None = None) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """`join_calls` for few calls: (rows of `calls`, problems). A row costs ten times what it costs in the table."""
+    joined = join_calls(options, progress)
+    return joined.table.to_pylist(), joined.problems
+
+
+def save_calls(store: Store, rows: Sequence[Mapping[str, Any]] | pa.Table) -> int:
     """Append the rows that the store does not have just so; how many there were. Raises StoreError."""
-    mine = {row["call_id"]: row for row in rows}
-    known = set()
-    for batch in store.batches("calls"):
-        for stored in batch.to_pylist():
-            row = mine.get(stored["call_id"])
-            if row is not None and stored == {name: row.get(name) for name in _FIELDS}:
-                known.add(stored["call_id"])
-    new = [row for row in rows if row["call_id"] not in known]
-    store.append("calls", calls_table(new))
-    return len(new)
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = rows if isinstance(rows, pa.Table) else calls_table(rows)
+    known = np.zeros(table.num_rows, bool)
+    ids = table["call_id"]
+    for batch in store.batches("calls", rows=_SLICE):
+        places = pc.index_in(batch["call_id"], value_set=ids)
+        here = pc.is_valid(places)
+        mine = pc.filter(places, here).combine_chunks()
+        for place, row, stored in zip(mine.to_pylist(), rows_at(table, mine), batch.filter(here).to_pylist(), strict=True):
+            known[place] = row == stored
+    count = int((~known).sum())
+    store.append("calls", table.filter(pa.array(~known)) if known.any() else table)
+    return count
 
 
 def calls_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """The rows as a pyarrow table, which costs a fraction of the memory."""
+    """The rows as a pyarrow table."""
     import pyarrow as pa
 
     from qc.tables import schema
 
-    slices = [rows[at : at + _SLICE] for at in range(0, len(rows), _SLICE)]
-    return pa.concat_tables(
-        [pa.Table.from_pylist([dict(r) for r in some], schema=schema("calls")) for some in slices or [rows]]
-    ).combine_chunks()
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema("calls"))
 
 
 def _pattern(text: str | None) -> Any:
@@ -120,52 +142,43 @@ def _pattern(text: str | None) -> Any:
     return pattern
 
 
-def _find(folders: Iterable[Path], options: CallOptions, progress: Progress) -> list[Found]:
+def _find(folders: Iterable[Path], options: CallOptions, progress: Progress) -> Iterator[Found]:
     tally = Finding()
-    found: dict[Path, Found] = {}
     for folder in folders:
-        for one in find_recordings(folder, tally, options.skip):
-            found.setdefault(one.path, one)
+        yield from find_recordings(folder, tally, options.skip)
     if tally.ignored:
         progress.note(f"{tally.ignored:,} file(s) are no recordings by content or name and were left out.")
     if tally.unreadable:
         progress.note(f"{tally.unreadable:,} file(s) or folder(s) could not be opened and were left out.")
-    return list(found.values())
+
+
+def _groups(pattern: Any, one: Found) -> dict[str, str]:
+    """What the pattern reads from a file's name."""
+    if pattern is None:
+        return {}
+    match = pattern.search(Path(one.relative).name)
+    return {} if match is None else {k: v for k, v in match.groupdict().items() if v}
 
 
 class _Joiner:
-    """The rows so far. `paths`: each row's file, by the row's place."""
+    """Lines and recordings to rows, one at a time."""
 
-    def __init__(self, finder: Finder, pattern: Any) -> None:
-        self.finder, self.pattern = finder, pattern
-        self.rows: list[dict[str, Any]] = []
-        self.paths: list[Path | None] = []
+    def __init__(self, index: Index, finder: Finder, pattern: Any, rows: Rows) -> None:
+        self.index, self.finder, self.pattern, self.rows = index, finder, pattern, rows
         self.problems: list[Problem] = []
-        self.ids: dict[str, str] = {}
-        self.taken: set[Path] = set()
-        self.by_pattern = self._ids_by_pattern() if pattern is not None else {}
-
-    def _ids_by_pattern(self) -> dict[str, Found]:
-        groups = ((one, self._groups(one)) for one in self.finder.found)
-        return {g["call_id"]: one for one, g in groups if g.get("call_id")}
-
-    def _groups(self, one: Found) -> dict[str, str]:
-        """What the pattern reads from a file's name."""
-        if self.pattern is None:
-            return {}
-        match = self.pattern.search(Path(one.relative).name)
-        return {} if match is None else {k: v for k, v in match.groupdict().items() if v}
 
     def take_list(self, listing: Listing, fields: Mapping[str, str]) -> None:
         """Join a list's lines, in its order. Raises UsageError for a list that names neither calls nor files."""
-        self.problems += listing.problems
         if "call_id" not in fields and "file" not in fields:
             hint = f"columns: {', '.join(listing.columns)}; say which with --map call_id=COLUMN or --map file=COLUMN"
             raise UsageError(
                 "no column of the call list is a call's id or a file", where=f"{listing.path}:1", hint=hint, code="list"
             )
-        for row in listing.rows:
-            self._take_line(listing, row, fields)
+        for line in listing.lines:
+            if isinstance(line, Problem):
+                self.problems.append(line)
+            else:
+                self._take_line(listing, line, fields)
 
     def _take_line(self, listing: Listing, line: Row, fields: Mapping[str, str]) -> None:
         cells = {name: line.cells[column] for name, column in fields.items() if column in line.cells}
@@ -178,13 +191,13 @@ class _Joiner:
         if not call_id and not named:
             problem("the line has neither a call's id nor a file; it is not used", "call_id")
             return
-        if call_id and call_id in self.ids:
-            message = f"call id {call_id!r} is already used at {self.ids[call_id]}; this line is not used"
+        if call_id and (used := self.index.id_place(call_id)) is not None:
+            message = f"call id {call_id!r} is already used at {used}; this line is not used"
             problem(message, "call_id", "ids must differ; a recording named here is taken as not listed")
             return
         one, trouble = self.finder.find(named, call_id)
-        if one is None and not named and call_id in self.by_pattern:
-            one, trouble = self.by_pattern[str(call_id)], ""
+        if one is None and not named and (alike := self.index.by_pattern(str(call_id))) is not None:
+            one, trouble = alike, ""
         if trouble:
             problem(trouble, "file" if named else "call_id")
         values, others = self._values(line, cells, fields, problem)
@@ -209,7 +222,7 @@ class _Joiner:
                 elif name in READERS:
                     values[name] = READERS[name](cell)
                 elif name in _TEXT_FIELDS:
-                    values[name] = sys.intern(cell)  # a few hundred names in a hundred thousand lines
+                    values[name] = cell
             except (ValueError, OverflowError) as error:
                 problem(f"{column} is {cell[:80]!r}: {error}; it is kept as text only", name)
                 others[column] = cell
@@ -226,7 +239,7 @@ class _Joiner:
             row |= {"file": one.relative, "path": one.address or stored_path(one.path)}
             if one.address:
                 row |= {"size_bytes": one.size_bytes, "sha256": one.version or None}
-            for name, text in self._groups(one).items():
+            for name, text in _groups(self.pattern, one).items():
                 if name == "call_id":
                     call_id = call_id or text
                 elif name in NAMES or name == "duration":
@@ -248,37 +261,51 @@ class _Joiner:
 
     def _add(self, row: dict[str, Any], one: Found | None, where: str) -> None:
         if row["call_id"]:
-            self.ids.setdefault(row["call_id"], where)
-        if one is not None:
-            self.taken.add(one.path)
-        self.rows.append(row)
-        self.paths.append(None if one is None or one.address else one.path)
+            self.index.add_id(row["call_id"], where)
+        if one is not None and row["listed"]:
+            self.index.take(one.path)
+        self.rows.add(row)
 
-    def take_unlisted(self, found: Iterable[Found]) -> None:
+    def take_unlisted(self) -> None:
         """Rows for the recordings that no line named."""
-        for one in sorted(found, key=lambda f: f.relative):
-            if one.path in self.taken:
-                continue
+        for one in self.index.not_taken():
             row = self._row(one, None, {}, {})
-            if row["call_id"] and row["call_id"] in self.ids:
-                message = f"call id {row['call_id']!r} by its name is already used at {self.ids[row['call_id']]}; it gets one by its bytes"
+            if row["call_id"] and (used := self.index.id_place(row["call_id"])) is not None:
+                message = f"call id {row['call_id']!r} by its name is already used at {used}; it gets one by its bytes"
                 self.problems.append(Problem(one.relative, 1, 1, message))
                 row["call_id"] = None
             self._add(row, one, one.relative)
 
 
-def _digest(rows: Sequence[dict[str, Any]], paths: Sequence[Path | None], progress: Progress) -> None:
-    """Size and SHA-256 of every row's file; a file that cannot be read has none."""
-    known: dict[Path, tuple[int, str] | None] = {}
-    progress.start("find", len(rows))
-    for row, path in zip(rows, paths, strict=True):
-        if path is not None:
-            if path not in known:
-                known[path] = _sha256(path)
-            if (pair := known[path]) is not None:
-                row["size_bytes"], row["sha256"] = pair
-        progress.advance()
-    progress.finish()
+def _finish(rows: Rows, finished: Rows, index: Index, progress: Progress | None) -> None:
+    """Size and SHA-256 of every row's file, an id where there is none, and whose bytes are whose copy (listed rows come first).
+
+    `progress`: None where files are not read through.
+    """
+    if progress is not None:
+        progress.start("find", rows.count)
+    for batch in rows.table().to_batches():
+        for row in batch.to_pylist():
+            if progress is not None:
+                _digest(row, index)
+                progress.advance()
+            _name_and_mark_copy(row, index)
+            finished.add(row)
+    if progress is not None:
+        progress.finish()
+
+
+def _digest(row: dict[str, Any], index: Index) -> None:
+    """A file that cannot be read has no digest; one on another machine has a mark instead already."""
+    if row["path"] is None or is_address(row["path"]):
+        return
+    path = local_path(row["path"])
+    known, pair = index.digest(path)
+    if not known:
+        pair = _sha256(path)
+        index.add_digest(path, pair)
+    if pair is not None:
+        row["size_bytes"], row["sha256"] = pair
 
 
 def _sha256(path: Path) -> tuple[int, str] | None:
@@ -293,19 +320,10 @@ def _sha256(path: Path) -> tuple[int, str] | None:
     return size, digest.hexdigest()
 
 
-def _name_and_mark_copies(rows: Sequence[dict[str, Any]]) -> None:
-    """Give ids to rows without one, and point each copy at the first row with the same bytes (listed rows come first)."""
-    used = {row["call_id"] for row in rows if row["call_id"]}
-    first: dict[str, str] = {}
-    again: Counter[str] = Counter()
-    for row in rows:
-        digest = row["sha256"]
-        if not row["call_id"]:
-            source = digest or hashlib.sha256(str(row["path"] or row["file"]).encode("utf-8", "replace")).hexdigest()
-            base = f"sha256:{source[:16]}"
-            again[base] += 1
-            row["call_id"] = base if again[base] == 1 and base not in used else f"{base}-{again[base] + (base in used)}"
-            used.add(row["call_id"])
-        if digest and row["size_bytes"]:
-            row["duplicate_of"] = first.get(digest)
-            first.setdefault(digest, row["call_id"])
+def _name_and_mark_copy(row: dict[str, Any], index: Index) -> None:
+    digest = row["sha256"]
+    if not row["call_id"]:
+        source = digest or hashlib.sha256(str(row["path"] or row["file"]).encode("utf-8", "replace")).hexdigest()
+        row["call_id"] = index.free_id(f"sha256:{source[:16]}")
+    if digest and row["size_bytes"]:
+        row["duplicate_of"] = index.first_with(digest, row["call_id"])

@@ -6,9 +6,8 @@ Lists come from strangers: encodings and delimiters are guessed, sizes are bound
 from __future__ import annotations
 
 import csv
-import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from qc.errors import Problem, UsageError
 LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".parquet")
 _MAX_BYTES = 1 << 29
 _MAX_COLUMNS = 500
+_BLOCK = 1 << 20
 _DELIMITERS = ",;\t|"
 
 
@@ -32,16 +32,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """A call list as read: its columns in order, its rows, and what was wrong with lines."""
+    """A call list: its columns in order, and its lines as they are read, once: a row, or what is wrong with it.
+
+    Going through the lines raises UsageError where the file cannot be read on.
+    """
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    problems: tuple[Problem, ...]
+    lines: Iterator[Row | Problem]
 
 
 def read_list(path: Path) -> Listing:
-    """Read a call list. Raises UsageError for a file that is no list."""
+    """Begin to read a call list; its lines are not held. Raises UsageError for a file that is no list."""
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise UsageError("the call list is larger than 512 MiB", where=str(path), hint="split it by day", code="list")
@@ -63,16 +65,18 @@ def _table(path: Path, lines: Iterator[tuple[int, list[str]]]) -> Listing:
     if first is None:
         raise UsageError("the call list is empty", where=str(path), code="list")
     columns = _headers(first[1], path)
-    rows, problems = [], []
+    return Listing(path, tuple(c for c in columns if c), _lines(path, columns, lines))
+
+
+def _lines(path: Path, columns: Sequence[str], lines: Iterator[tuple[int, list[str]]]) -> Iterator[Row | Problem]:
     for line, cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
         if any(cell.strip() for cell in cells[len(columns) :]):
             message = f"the line has {len(cells)} cells, the header {len(columns)}; it is not used"
-            problems.append(Problem(str(path), line, len(columns) + 1, message, "quote cells that hold the delimiter"))
+            yield Problem(str(path), line, len(columns) + 1, message, "quote cells that hold the delimiter")
             continue
-        rows.append(Row(line, {c: v.strip() for c, v in zip(columns, cells, strict=False) if c and v.strip()}))
-    return Listing(path, tuple(c for c in columns if c), tuple(rows), tuple(problems))
+        yield Row(line, {c: v.strip() for c, v in zip(columns, cells, strict=False) if c and v.strip()})
 
 
 def _headers(cells: list[str], path: Path) -> list[str]:
@@ -90,27 +94,32 @@ def _headers(cells: list[str], path: Path) -> list[str]:
     return names
 
 
-def decode_text(data: bytes, where: str) -> str:
-    """Text of a file in UTF-8, UTF-16 (with mark) or GB18030. Raises UsageError."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encodings: Iterable[str] = ("utf-16",)
-    else:
-        encodings = ("utf-8-sig", "gb18030")
-    for encoding in encodings:
+def _encoding(path: Path) -> str:
+    """UTF-8, UTF-16 (with mark) or GB18030, whichever the whole file is. Raises UsageError for one that is no text."""
+    with open(path, "rb") as file:
+        marked = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "gb18030"):
         try:
-            return data.decode(encoding)
+            with open(path, encoding=encoding, newline="") as text:
+                if any("\0" in block for block in iter(lambda: text.read(_BLOCK), "")):
+                    raise UsageError("the file is no text", where=str(path), hint="give a CSV, XLSX or Parquet file", code="list")
+            return encoding
         except UnicodeDecodeError:
             continue
-    raise UsageError("the file is no text in UTF-8, UTF-16 or GB18030", where=where, hint="save it as CSV UTF-8", code="list")
+    hint = "save it as CSV UTF-8"
+    raise UsageError("the file is no text in UTF-8, UTF-16 or GB18030", where=str(path), hint=hint, code="list")
 
 
 def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
-    text = decode_text(path.read_bytes(), str(path))
-    if "\0" in text:
-        raise UsageError("the file is no text", where=str(path), hint="give a CSV, XLSX or Parquet file", code="list")
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(_DELIMITERS, key=lambda d: (_outside_quotes(header, d), -_DELIMITERS.index(d)))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    encoding = _encoding(path)
+    with open(path, encoding=encoding, newline="") as text:
+        header = next((line for line in text if line.strip()), "")
+        delimiter = max(_DELIMITERS, key=lambda d: (_outside_quotes(header, d), -_DELIMITERS.index(d)))
+        text.seek(0)
+        yield from _cells(path, csv.reader(text, delimiter=delimiter))
+
+
+def _cells(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
     while True:
         line = reader.line_num + 1
         try:

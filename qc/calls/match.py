@@ -8,30 +8,24 @@ from pathlib import Path, PurePosixPath
 
 from qc.audio.find import Found
 from qc.audio.remote import RemoteFile, describe_remote, is_address, is_under
+from qc.calls.disk import Index
 from qc.errors import AudioError
 
 
 class Finder:
-    """The recordings found, by every way a list may name them. `roots`: the folders that listed paths may lie in; `addresses`:
+    """The recordings of an index, by every way a list may name them. `roots`: the folders that listed paths may lie in; `addresses`:
     those that listed addresses may lie under.
     """
 
-    def __init__(self, found: Sequence[Found], roots: Iterable[Path], addresses: Sequence[str] = ()) -> None:
-        self.found = found
+    def __init__(self, index: Index, roots: Iterable[Path], addresses: Sequence[str] = ()) -> None:
+        self.index = index
         self.addresses = tuple(addresses)
         self.roots = list(dict.fromkeys(Path(os.path.abspath(r)) for r in roots if r.is_dir()))  # noqa: PTH100  (links are not followed here)
-        self.by_path = {one.path: one for one in found}
-        self.by_name: dict[str, list[Found]] = {}
-        self.by_stem: dict[str, list[Found]] = {}
-        for one in found:
-            name = PurePosixPath(one.relative).name
-            self.by_name.setdefault(name, []).append(one)
-            self.by_stem.setdefault(name.rsplit(".", 1)[0], []).append(one)
 
     def find(self, named: str | None, call_id: str | None) -> tuple[Found | None, str]:
         """(the recording, what is wrong with how it is named: empty when nothing is)."""
         if not named:
-            return self._one(self.by_stem.get(call_id or "", []) or self.by_name.get(call_id or "", []), call_id or "")
+            return self._called(call_id or "", (True, False))
         if is_address(named):
             return self._at_address(named)
         path = named.replace("\\", "/").removeprefix("file://")
@@ -41,8 +35,8 @@ class Finder:
         outside = False
         for root in self.roots:
             place = Path(os.path.abspath(path if absolute else root / path))  # noqa: PTH100  (links are not followed here)
-            if place in self.by_path:
-                return self.by_path[place], ""
+            if (one := self.index.at(place)) is not None:
+                return one, ""
             inside = any(_within(place, r) for r in self.roots)
             outside = outside or not inside
             if inside and self._is_file(place):
@@ -51,14 +45,13 @@ class Finder:
             return None, f"the file {named[:200]!r} lies outside the given folders; it is not opened"
         for address in self.addresses:
             place = Path(f"{address.rstrip('/')}/{path}")
-            if ".." not in place.parts and place in self.by_path:
-                return self.by_path[place], ""
-        name = PurePosixPath(path).name
-        return self._one(self.by_name.get(name, []) or self.by_stem.get(name, []), name)
+            if ".." not in place.parts and (one := self.index.at(place)) is not None:
+                return one, ""
+        return self._called(PurePosixPath(path).name, (False, True))
 
     def _at_address(self, named: str) -> tuple[Found | None, str]:
-        if Path(named) in self.by_path:
-            return self.by_path[Path(named)], ""
+        if (one := self.index.at(Path(named))) is not None:
+            return one, ""
         if not is_under(named, self.addresses):
             return None, f"the address {named[:200]!r} lies outside the given folders and addresses; it is not opened"
         try:
@@ -74,11 +67,16 @@ class Finder:
         except OSError:
             return False
 
-    def _one(self, candidates: Sequence[Found], name: str) -> tuple[Found | None, str]:
-        if len(candidates) > 1:
-            some = ", ".join(one.relative for one in candidates[:3])
-            return None, f"{name!r} may be any of {len(candidates)} recordings ({some}); name it with its folder"
-        return (candidates[0], "") if candidates else (None, "")
+    def _called(self, name: str, stems: Sequence[bool]) -> tuple[Found | None, str]:
+        """The recording with this name or, where `stems` says so, stem: the first of these that any has."""
+        for stem in stems:
+            count, some = self.index.called(name, stem=stem)
+            if count > 1:
+                shown = ", ".join(one.relative for one in some)
+                return None, f"{name!r} may be any of {count} recordings ({shown}); name it with its folder"
+            if count:
+                return some[0], ""
+        return None, ""
 
 
 def found_at(remote: RemoteFile) -> Found:

@@ -82,22 +82,21 @@ def transcribe(
 
 
 def _run(which: CallOptions, how: TranscribeOptions, store: Path, as_json: bool) -> None:
-    from qc.calls import build_calls, calls_table, save_calls
+    from qc.calls import join_calls, save_calls
     from qc.store import Store
     from qc.transcribe.run import TranscribeInterrupted, transcribe
 
     place = Store(store)
     try:
         with console.progress(as_json) as progress:
-            rows, problems = build_calls(which, progress)
+            joined = join_calls(which, progress)
+            problems = joined.problems
             show_problems(problems)
-            if not rows:
+            if not joined.table.num_rows:
                 where, hint = ", ".join(map(str, which.sources)), "give a folder with recordings"
                 raise UsageError("no recording was found", where=where, hint=hint, code="no_recordings")
-            save_calls(place, rows)
-            table = calls_table(rows)
-            del rows  # a long list costs ten times as much as rows
-            summary = transcribe(place, how, progress, table)
+            save_calls(place, joined.table)
+            summary = transcribe(place, how, progress, joined.table)
     except TranscribeInterrupted as stopped:
         done = stopped.summary.transcribed + stopped.summary.skipped
         console.leave_interrupted(f"{done:,} of {stopped.summary.calls:,} calls are saved in {store}.")

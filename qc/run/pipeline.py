@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qc.calls import CallOptions, build_calls, calls_table, save_calls
+from qc.calls import CallOptions, join_calls, save_calls
 from qc.errors import Problem, UsageError
 from qc.packs import trust_pack
 from qc.progress import Progress
@@ -59,18 +59,16 @@ def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary
         raise UsageError(
             "two packs have the same id", where="--rules", hint="scan them into two stores, or give one of them another id"
         )
-    rows, problems = build_calls(options.calls, progress)
-    if not rows:
+    joined = join_calls(options.calls, progress)
+    if not joined.table.num_rows:
         raise UsageError(
             "no recording was found",
             where=", ".join(map(str, options.calls.sources)),
             hint="give a folder with recordings, or a list that names them",
             code="no_recordings",
         )
-    save_calls(store, rows)
-    table = calls_table(rows)
-    del rows  # a long list costs ten times as much as rows
-    heard = transcribe(store, options.transcribe, progress, table)
+    save_calls(store, joined.table)
+    heard = transcribe(store, options.transcribe, progress, joined.table)
     found = scan(store, packs, ScanOptions(redo=options.transcribe.redo, processes=cores()), progress)
     score(store, progress=progress)
     reports = []
@@ -80,7 +78,7 @@ def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary
             reports.append(write_report(store, folder, replace(options.report, pack=trusted.pack.id), progress))
     kinds = store.read("summaries", ["kind", "id"]).to_pylist()
     return RunSummary(
-        problems=problems,
+        problems=joined.problems,
         transcribe=heard,
         scan=found,
         agents=len({s["id"] for s in kinds if s["kind"] == "agent"}),

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from qc.errors import StoreError
 from qc.progress import Progress
 from qc.store import Store
+from qc.tables import rows_at
 from qc.transcribe.call import identity
 from qc.transcribe.engines import fetch_model
 from qc.transcribe.inline import Inline
@@ -28,10 +29,10 @@ from qc.transcribe.work import Call, Doors, Hands
 from qc.transcribe.write import Written
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 _CURRENT = ("audio_sha256", "language", "engine", "model_sha256", "options")
-_SLICE = 512
 _LARGEST_PART = 512
 _FEW_ON_CPU = 256
 _FEW_ON_GPU = 8
@@ -80,7 +81,8 @@ def transcribe(
     finished. A table costs far less memory than as many rows.
     """
     table = _table(store.read("calls") if calls is None else calls)
-    written = Written(options, table.to_pylist() if options.write else ())
+    places = table.select(["call_id", "path", "file"]).to_batches()
+    written = Written(options, (row for batch in places for row in batch.to_pylist()))
     if options.engine in ("auto", "whisper", "openai"):
         fetch_model(options.model, options.model_dir, progress)
     hands = hands_for(options, table.num_rows, doors or Doors())
@@ -139,17 +141,20 @@ class _Work:
         self.began = self.committed = time.monotonic()
 
     def run(self, table: pa.Table) -> TranscribeSummary:
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         self.summary.calls = table.num_rows
-        done = set() if self.options.redo else self._done(table)
-        todo = [i for i, call_id in enumerate(table["call_id"].to_pylist()) if call_id not in done]
+        done = self._done(table)
+        todo = np.flatnonzero(~done)
         self.summary.skipped = table.num_rows - len(todo)
-        known = table["listed_duration_ms"].to_pylist()
-        listed = [known[i] for i in todo]
-        self.progress.start("transcribe", len(todo), None if None in listed else sum(listed))
+        listed = table["listed_duration_ms"].filter(pa.array(~done))
+        self.progress.start("transcribe", len(todo), None if listed.null_count else pc.sum(listed).as_py() or 0)
         try:
             self._all(table, todo)
             self._flush()
-            self._write_skipped(done)
+            self._write_skipped(table, done)
         except KeyboardInterrupt:
             with _no_interrupts():
                 self.hands.close()
@@ -164,15 +169,19 @@ class _Work:
         self.summary.wall_s = time.monotonic() - self.began
         return self.summary
 
-    def _done(self, table: pa.Table) -> set[str]:
-        """Ids of calls whose row is fine and current."""
-        wanted = dict(zip(table["call_id"].to_pylist(), range(table.num_rows), strict=True))
-        digests, channels = table["sha256"], table["agent_channel"]
+    def _done(self, table: pa.Table) -> np.ndarray:
+        """bool [calls]: whether a call's row is fine and current."""
+        import numpy as np
+        import pyarrow.compute as pc
+
+        done = np.zeros(table.num_rows, bool)
+        if self.options.redo:
+            return done
+        ids, digests, channels = table["call_id"], table["sha256"], table["agent_channel"]
         current: dict[int | None, dict[str, Any]] = {}
-        done = set()
         for batch in self.store.batches("transcripts", ("call_id", "status", *_CURRENT), rows=8192):
-            for row in batch.to_pylist():
-                place = wanted.get(row["call_id"])
+            places = pc.index_in(batch["call_id"], value_set=ids).to_pylist()
+            for place, row in zip(places, batch.to_pylist(), strict=True):
                 if place is None or row["status"] != "ok":
                     continue
                 channel = channels[place].as_py()
@@ -180,49 +189,46 @@ class _Work:
                     call = {"call_id": "", "sha256": None, "agent_channel": channel}
                     current[channel] = identity(call, self.maker, self.options)
                 now = current[channel] | {"audio_sha256": digests[place].as_py()}
-                if all(row[c] == now[c] for c in _CURRENT):
-                    done.add(row["call_id"])
+                done[place] = all(row[c] == now[c] for c in _CURRENT)
         return done
 
-    def _all(self, table: pa.Table, todo: Sequence[int]) -> None:
+    def _all(self, table: pa.Table, todo: np.ndarray) -> None:
         """First every call that is no copy, then the copies: their text is their original's when all else is the same."""
-        original_of = table["duplicate_of"].to_pylist()
-        copies = [i for i in todo if original_of[i]]
-        copied = set(copies)
-        rest: Sequence[int] = [i for i in todo if i not in copied]
-        if copies:
-            self._perform(_rows(table, rest))
+        import numpy as np
+
+        original_of = table["duplicate_of"]
+        copy = original_of.is_valid().to_numpy()[todo]
+        self._perform(rows_at(table, todo[~copy]))
+        if copy.any():
             self._flush()
-            rest = self._copy(table, copies, original_of)
-        self._perform(_rows(table, rest))
+            left = self._copy(table, todo[copy].tolist(), original_of)
+            self._perform(rows_at(table, np.array(left, np.int64)))
 
     def _perform(self, calls: Iterator[Call]) -> None:
         for call, row in self.hands.perform(calls):
             self._take(call, row)
 
-    def _copy(self, table: pa.Table, copies: Sequence[int], original_of: Sequence[str | None]) -> list[int]:
+    def _copy(self, table: pa.Table, copies: Sequence[int], original_of: pa.ChunkedArray) -> list[int]:
         """Rows for copies whose original has one that is current for them; the other copies are left to be heard."""
         waiting: dict[str, list[int]] = {}
         for i in copies:
-            waiting.setdefault(str(original_of[i]), []).append(i)
+            waiting.setdefault(original_of[i].as_py(), []).append(i)
         left = []
-        for original in self._stored(set(waiting)):
-            for call in _rows(table, waiting.pop(original["call_id"])):
+        for original in self._stored(waiting.__contains__):
+            places = waiting.pop(original["call_id"])
+            for place, call in zip(places, rows_at(table, places), strict=True):
                 now = identity(call, self.maker, self.options)
                 if all(original[c] == now[c] for c in _CURRENT):
                     self._take(call, original | {"call_id": call["call_id"]})
                 else:
-                    left.append(call["call_id"])
-        places = dict(zip(table["call_id"].to_pylist(), range(table.num_rows), strict=True)) if left else {}
-        return sorted([*(i for group in waiting.values() for i in group), *(places[c] for c in left)])
+                    left.append(place)
+        return sorted([*(i for group in waiting.values() for i in group), *left])
 
-    def _stored(self, ids: set[str]) -> Iterator[dict[str, Any]]:
-        """Fine rows of the store with these ids."""
-        if not ids:
-            return
+    def _stored(self, wanted: Callable[[str], bool]) -> Iterator[dict[str, Any]]:
+        """Fine rows of the store whose ids are wanted."""
         for batch in self.store.batches("transcripts", rows=256):
             names, states = batch["call_id"].to_pylist(), batch["status"].to_pylist()
-            chosen = [i for i, (n, s) in enumerate(zip(names, states, strict=True)) if n in ids and s == "ok"]
+            chosen = [i for i, (n, s) in enumerate(zip(names, states, strict=True)) if s == "ok" and wanted(n)]
             if chosen:
                 yield from batch.take(chosen).to_pylist()
 
@@ -279,17 +285,14 @@ class _Work:
             )
         self.place = place
 
-    def _write_skipped(self, done: set[str]) -> None:
+    def _write_skipped(self, table: pa.Table, done: np.ndarray) -> None:
         """Files asked for now, of calls that were done before."""
-        if self.options.write and done:
-            for row in self._stored(done):
+        import pyarrow as pa
+
+        if self.options.write and done.any():
+            ids = set(table["call_id"].filter(pa.array(done)).to_pylist())
+            for row in self._stored(ids.__contains__):
                 self.written.write(row, self.progress)
-
-
-def _rows(table: pa.Table, places: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Rows of a table by their places, a slice at a time."""
-    for first in range(0, len(places), _SLICE):
-        yield from table.take(places[first : first + _SLICE]).to_pylist()
 
 
 @contextmanager

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -92,29 +91,43 @@ FORMATS: dict[str, Callable[[Mapping[str, Any]], str]] = {"srt": srt, "vtt": vtt
 
 
 class Written:
-    """Where each call's files go: beside its recording or, in `write_dir`, under the same folders."""
+    """Where each call's files go: beside its recording or, in `write_dir`, under the same folders. `calls`: gone through once, and
+    only where files are to be written; of each its `call_id`, `path` and `file`.
+    """
 
-    def __init__(self, options: TranscribeOptions, calls: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, options: TranscribeOptions, calls: Iterable[Mapping[str, Any]]) -> None:
         unknown = sorted(set(options.write) - set(FORMATS))
         if unknown:
             from qc.packs.reader import suggestion
 
             raise UsageError(f"no such format: {', '.join(unknown)}", where="--write", hint=suggestion(unknown[0], FORMATS))
         self.formats, self.redo, self.redact = options.write, options.redo, options.redact
-        self.stems: dict[str, Path] = {}
+        self.places: dict[str, str] = {}
+        self.shared: set[str] = set()
         if not options.write:
             return
-        if options.write_dir is None and any(is_address(c["path"] or "") for c in calls):
-            hint = "say where with --write-dir"
-            raise UsageError("nothing can be written beside recordings on another machine", where="--write", hint=hint)
-        places = {c["call_id"]: _place(c, options.write_dir) for c in calls if c["path"]}
-        shared = Counter(p.with_suffix("") for p in places.values())
-        for call_id, place in places.items():
-            self.stems[call_id] = place.with_suffix("") if shared[place.with_suffix("")] == 1 else place
+        stems: set[str] = set()
+        for call in calls:
+            if options.write_dir is None and is_address(call["path"] or ""):
+                hint = "say where with --write-dir"
+                raise UsageError("nothing can be written beside recordings on another machine", where="--write", hint=hint)
+            if call["path"]:
+                place = _place(call, options.write_dir)
+                stem = str(place.with_suffix(""))
+                (self.shared if stem in stems else stems).add(stem)
+                self.places[call["call_id"]] = str(place)
+
+    def _stem(self, call_id: str) -> Path | None:
+        """A call's files without their suffixes; with the recording's own suffix where two recordings differ in that alone."""
+        if call_id not in self.places:
+            return None
+        place = Path(self.places[call_id])
+        stem = place.with_suffix("")
+        return place if str(stem) in self.shared else stem
 
     def write(self, row: Mapping[str, Any], progress: Progress) -> None:
         """Write a finished call's files; one that cannot be written is a note, not a failure of the call."""
-        stem = self.stems.get(row["call_id"])
+        stem = self._stem(row["call_id"])
         if stem is None or row["status"] != "ok":
             return
         if self.redact:
