@@ -14,8 +14,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,10 @@ DEFAULT_STORE = "qc-store"
 _SUFFIX = ".parquet"
 _RETRIES = 5
 _BATCH_BYTES = 256 << 20
+_GROUP_ROWS = 16_384
+_SORTED_ROWS = 131_072
+_MOST_PILES = 250
+"""Where rows of a table do not come in order, how many are sorted at a time; and the most files that are open for it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,26 @@ class Store:
             keep = pc.fill_null(pc.not_equal(kept[where[0]], where[1]), True)
             data = pa.concat_tables([kept.filter(keep), data])
         self._write(table, data, f"{time.time_ns():020d}-{secrets.token_hex(4)}")
+        _remove(old)
+
+    @contextlib.contextmanager
+    def replacing(self, table: str, by: Sequence[str]) -> Iterator[SortedRows]:
+        """Make the rows added inside the whole table, sorted by these columns; an error inside leaves the table as it was.
+
+        Rows come in any order, a piece at a time: memory stays flat however many there are. The same rows give the same bytes.
+        """
+        old = self.parts(table)
+        final, beside = self._place(table, f"{time.time_ns():020d}-{secrets.token_hex(4)}")
+        rows = SortedRows(table, tuple(by), beside, lambda: self._writing(table))
+        try:
+            yield rows
+            rows.finish()
+            with self._writing(table):
+                os.replace(beside, final)
+        finally:
+            with contextlib.suppress(StoreError), self._writing(table):
+                rows.close()
+            _discard(beside)
         _remove(old)
 
     def compact(self, table: str) -> tuple[int, int]:
@@ -189,24 +214,39 @@ class Store:
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _write(self, table: str, data: pa.Table, stem: str) -> Path:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        folder = self.path / table
-        final = folder / f"part-{stem}{_SUFFIX}"
-        beside = folder / f".{final.name}.tmp"
+        final, beside = self._place(table, stem)
         try:
+            with self._writing(table), open(beside, "wb") as out:
+                pq.write_table(data, out, compression="zstd", row_group_size=_GROUP_ROWS)
+                out.flush()
+                os.fsync(out.fileno())
+            with self._writing(table):
+                os.replace(beside, final)
+        finally:
+            _discard(beside)
+        return final
+
+    def _place(self, table: str, stem: str) -> tuple[Path, Path]:
+        """Where a part will be, and where it is written; the table's folder is there."""
+        folder = self.path / table
+        with self._writing(table):
             if not self._made:  # once: a store that vanishes later is not made anew somewhere else
                 self.path.mkdir(parents=True, exist_ok=True)
                 self._made = True
             folder.mkdir(exist_ok=True)
-            with open(beside, "wb") as out:
-                pq.write_table(data, out, compression="zstd", row_group_size=16_384)
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(beside, final)
+        final = folder / f"part-{stem}{_SUFFIX}"
+        return final, folder / f".{final.name}.tmp"
+
+    @contextlib.contextmanager
+    def _writing(self, table: str) -> Iterator[None]:
+        """Whatever the disk says while a table is written becomes a StoreError."""
+        import pyarrow as pa
+
+        try:
+            yield
         except (OSError, pa.ArrowException) as error:
-            _discard(beside)
             if isinstance(error, FileNotFoundError) and not self.path.exists():
                 raise StoreError(
                     "the store's folder is gone",
@@ -216,10 +256,9 @@ class Store:
                 ) from error
             raise StoreError(
                 f"cannot write to the store: {getattr(error, 'strerror', None) or error}",
-                where=str(folder),
+                where=str(self.path / table),
                 hint="free the disk or choose another --store; what is finished is kept, run the same command again",
             ) from error
-        return final
 
     def _read(self, table: str, parts: Sequence[Path], columns: Sequence[str] | None) -> pa.Table:
         import numpy as np
@@ -254,6 +293,121 @@ class Store:
         mask = np.zeros(keys.num_rows, bool)
         mask[last["_i_max"].to_numpy()] = True
         return mask
+
+
+class SortedRows:
+    """Rows of a table that are being written (`Store.replacing`): `add` them piece by piece; then `order` says where each went.
+
+    They are written as they come. Where they did not come in order, they are dealt out over files by where they belong, and
+    these are sorted one by one.
+    """
+
+    def __init__(
+        self, table: str, by: tuple[str, ...], beside: Path, writing: Callable[[], contextlib.AbstractContextManager[None]]
+    ) -> None:
+        self._table, self._by, self._beside, self._writing = table, by, beside, writing
+        self._keys: list[pa.Table] = []
+        self._out: _Groups | None = None
+        self.order: Any = None
+        """Once all are written: which of the added rows became each row of the table, int64 [rows]."""
+
+    def add(self, rows: pa.Table) -> None:
+        """Write some rows. Raises StoreError when the disk refuses."""
+        data = _as_table(self._table, rows)
+        with self._writing():
+            if self._out is None:
+                self._out = _Groups(self._beside, data.schema)
+            self._out.add(data)
+        self._keys.append(data.select(self._by))
+
+    def finish(self) -> None:
+        """Put all rows in order, and on the disk. Raises StoreError when the disk refuses."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        empty = schema(self._table).empty_table()
+        if self._out is None:
+            self.add(empty)
+        keys = pa.concat_tables([empty.select(self._by), *self._keys])
+        self._keys.clear()
+        self.order = pc.sort_indices(keys, [(c, "ascending") for c in self._by]).to_numpy().astype(np.int64)
+        del keys
+        with self._writing():
+            self.close()
+            if (np.diff(self.order) < 0).any():
+                self._sort()
+            with open(self._beside, "rb") as file:
+                os.fsync(file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._out is not None:
+            self._out.close()
+
+    def _sort(self) -> None:
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        place = np.empty(len(self.order), np.int64)
+        place[self.order] = np.arange(len(self.order))
+        target, most = schema(self._table), max(_SORTED_ROWS, -(-len(place) // _MOST_PILES))
+        pile_of = place // most
+        with tempfile.TemporaryDirectory(prefix=".sorting-", dir=self._beside.parent) as scratch:
+            dealt = [_Groups(Path(scratch) / str(i), target) for i in range(-(-len(place) // most))]
+            with contextlib.ExitStack() as files:
+                for pile in dealt:
+                    files.callback(pile.close)
+                begin = 0
+                with pq.ParquetFile(self._beside) as unsorted:
+                    for batch in unsorted.iter_batches(_GROUP_ROWS):
+                        here = pile_of[begin : begin + batch.num_rows]
+                        begin += batch.num_rows
+                        for i in np.unique(here):
+                            dealt[i].add(pa.Table.from_batches([batch.filter(pa.array(here == i))]))
+            self._out = _Groups(self._beside, target)
+            for i, pile in enumerate(dealt):
+                with pq.ParquetFile(pile.path) as file:
+                    self._out.add(file.read().take(pa.array(np.argsort(place[pile_of == i]))))
+                pile.path.unlink()
+            self.close()
+
+
+class _Groups:
+    """A Parquet file in row groups of one size, whatever the pieces: the bytes depend on the rows alone."""
+
+    def __init__(self, path: Path, columns: pa.Schema) -> None:
+        import pyarrow.parquet as pq
+
+        self.path = path
+        self._file = pq.ParquetWriter(path, columns, compression="zstd")
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        import pyarrow as pa
+
+        self._waiting.append(rows)
+        self._rows += rows.num_rows
+        if self._rows < _GROUP_ROWS:
+            return
+        whole = pa.concat_tables(self._waiting)
+        full = self._rows - self._rows % _GROUP_ROWS
+        self._file.write_table(whole.slice(0, full), row_group_size=_GROUP_ROWS)
+        self._waiting, self._rows = [whole.slice(full)], self._rows - full
+
+    def close(self) -> None:
+        """Write what waits; the second time, nothing."""
+        import pyarrow as pa
+
+        if self._file.is_open:
+            waiting, self._waiting = self._waiting, []
+            try:
+                if self._rows:
+                    self._file.write_table(pa.concat_tables(waiting), row_group_size=_GROUP_ROWS)
+            finally:
+                self._file.close()
 
 
 def atomic_write(path: Path, data: bytes) -> Path:

@@ -12,7 +12,7 @@ questions by Holm's method (Holm 1979, Scandinavian Journal of Statistics 6). do
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qc.score.intervals import CONFIDENCE, half_width, t_quantile, t_two_sided
-from qc.score.summaries import CallFacts, Groups, group_by_agent, group_by_provider
+from qc.score.summaries import CallFacts, Groups, dimensions_of, encode, group_by_agent, group_by_provider
 from qc.tables import MIN_COMPARED, schema
 
 ENOUGH_SPREAD = 30
@@ -171,17 +171,17 @@ def comparisons(scores: pa.Table, facts: CallFacts, pack: dict[str, Any]) -> pa.
     `scores`: the pack's rows in the order of `facts`. `pack`: its columns, the same in every row.
     """
     ok = facts.counted(scores)
-    sides = _sides(scores, ok)
     stratum, size = strata_of(facts, ok)
-    tables = []
-    for groups in (group_by_provider(facts), group_by_agent(facts)):
-        code = groups.code[ok]
-        found = []
-        for worst, best in sides.values():
+    kinds = [groups for groups in (group_by_provider(facts), group_by_agent(facts)) if len(groups.ids) > 1]
+    codes = [groups.code[ok] for groups in kinds]
+    names: list[str] = []
+    found: list[list[Contrast]] = [[] for _ in kinds]
+    for name, worst, best in _sides(scores, ok):
+        names.append(name)
+        for groups, code, mine in zip(kinds, codes, found, strict=True):
             cells = Cells.of(code, stratum, (len(groups.ids), size), worst, best)
-            found.append(contrast(cells, cells.others()))
-        if len(groups.ids) > 1:
-            tables.append(_comparison_rows(groups, list(sides), found, pack))
+            mine.append(contrast(cells, cells.others()))
+    tables = [_comparison_rows(groups, names, mine, pack) for groups, mine in zip(kinds, found, strict=True)]
     return pa.concat_tables([schema("comparisons").empty_table(), *tables])
 
 
@@ -222,26 +222,22 @@ def answers(difference: Any, p: Any, compared: Any, words: tuple[str, str]) -> l
     ]
 
 
-def _sides(scores: pa.Table, ok: Any) -> dict[str, tuple[Any, Any]]:
-    """(worst, best) of the scored calls for the whole score («») and each dimension that every one of them has."""
-    chosen = scores.filter(pa.array(ok))
-    whole = tuple(chosen[c].to_numpy() for c in ("worst", "best"))
-    sides: dict[str, tuple[Any, Any]] = {"": (whole[0], whole[1])}
-    lists = chosen["dimensions"].combine_chunks()
-    flat = pc.list_flatten(lists)
-    names = pc.struct_field(flat, "dimension").to_numpy(zero_copy_only=False)
-    values = {m: pc.struct_field(flat, m).to_numpy(zero_copy_only=False) for m in ("worst", "best")}
-    for name in sorted(set(names)):
-        mine = names == name
-        if mine.sum() == chosen.num_rows:  # calls scored with another version may lack it
-            sides[name] = (values["worst"][mine], values["best"][mine])
-    return sides
+def _sides(scores: pa.Table, ok: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Name, worst and best of the scored calls, for the whole score («») and each dimension that every one of them has."""
+    worst, best = (scores[c].to_numpy() for c in ("worst", "best"))
+    yield "", worst[ok], best[ok]
+    owner, which, known, values = dimensions_of(scores)
+    n = int(ok.sum())
+    for name in sorted(known):
+        mine = np.flatnonzero((which == known.index(name)) & ok[owner])
+        if len(mine) == n:  # calls scored with another version may lack it
+            yield name, values["worst"][mine], values["best"][mine]
 
 
 def strata_of(facts: CallFacts, ok: Any) -> tuple[Any, int]:
     """The queue of each call that counts, int64 [calls that do], and how many there are."""
-    encoded = pc.fill_null(facts.queue, "").filter(pa.array(ok)).dictionary_encode()
-    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), max(len(encoded.dictionary), 1)
+    code, queues = encode(facts.queue)
+    return code[ok], max(len(queues), 1)
 
 
 def trends(scores: pa.Table, facts: CallFacts, pack: dict[str, Any], base: float) -> pa.Table:
@@ -252,9 +248,7 @@ def trends(scores: pa.Table, facts: CallFacts, pack: dict[str, Any], base: float
     ok = facts.counted(scores)
     day = _days(facts)
     dated = ok & ~np.isnat(day)
-    worst, best = _sides(scores, ok)[""]
-    inside = dated[ok]
-    worst, best = worst[inside], best[inside]
+    worst, best = (scores[c].to_numpy()[dated] for c in ("worst", "best"))
     stratum, size = strata_of(facts, dated)
     tables = [schema("trends").empty_table()]
     whole = Groups("all", np.zeros(len(ok), np.int64), [""], [None], [None])
@@ -312,9 +306,10 @@ def _trend_rows(groups: Groups, unit: str, periods: Any, cells: Cells, of: tuple
 
 def _days(facts: CallFacts) -> Any:
     """Day of each call, datetime64[D] [calls]; NaT where the call list gives no ISO date."""
-    text = pc.utf8_slice_codeunits(pc.fill_null(facts.started_at, ""), 0, 10)
+    code, starts = encode(facts.started_at)
+    text = pc.utf8_slice_codeunits(pa.array(starts, pa.string()), 0, 10)
     parsed = pc.strptime(text, format="%Y-%m-%d", unit="s", error_is_null=True)
-    return parsed.to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    return parsed.to_numpy(zero_copy_only=False).astype("datetime64[D]")[code]
 
 
 def _mondays(day: Any) -> Any:

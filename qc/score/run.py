@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from qc.score.compare import comparisons, strata_of, trends
 from qc.score.corrected import corrected
 from qc.score.reviews import judged_by_people, overrule, quality, reviewed_rules, settle
 from qc.score.scorecard import Scorecard, Verdicts, read_verdicts, score_batch
-from qc.score.summaries import Scored, call_facts, group_by_provider, heard_of, pack_columns, summarise
+from qc.score.summaries import CALLED, Scored, call_facts, group_by_provider, heard_of, named, pack_columns, summarise
 from qc.store import Store
 from qc.tables import schema
 from qc.version import VERSION
@@ -26,6 +26,9 @@ from qc.version import VERSION
 MADE = ("summaries", "comparisons", "trends", "quality", "agreement", "corrected")
 """Tables that are made from scores and reviews, each replaced as a whole."""
 
+_ORDER = ("pack_id", "call_id")
+_REPEATED = ("pack_id", "pack_version", "pack_sha256", "pack_signer", "status")
+_SUMMED = ("call_id", *_REPEATED, "worst", "best", "fatal", "dimensions")
 _COLUMNS = ("call_id", "pack_id", "pack_version", "pack_sha256", "pack_signer", "status", "reason", "message", "verdicts")
 
 
@@ -65,35 +68,26 @@ def score(store: Store, options: ScoreOptions | None = None, progress: Progress 
     listener.start("score", sum(s.rows if s.kept is None else int(s.kept.sum()) for s in store.shares("findings")))
     reviews = store.read("reviews")
     settled: dict[str, dict[tuple[str, str], str]] = {}
-    pieces: list[pa.Table] = []
-    taken: list[tuple[str, Any, Verdicts]] = []
-    position = 0
-    for batch in store.batches("findings", _COLUMNS, options.batch_calls):
-        for digest in sorted(pc.unique(batch["pack_sha256"]).to_pylist(), key=str):
-            part = batch.filter(pc.equal(batch["pack_sha256"], digest))
-            card = cards.of(digest)
-            pack_id = part["pack_id"][0].as_py()
-            verdicts = read_verdicts(card, part, f"{pack_id} {digest}")
-            if pack_id not in settled:
-                settled[pack_id] = settle(reviews, pack_id)
-            ids, ok = part["call_id"].combine_chunks(), pc.fill_null(pc.equal(part["status"], "ok"), False).to_numpy()
-            verdicts = overrule(card, verdicts, ids, settled[pack_id])
-            verdicts = judged_by_people(card, verdicts, ids, ok, settled[pack_id])
-            pieces.append(score_batch(card, part, verdicts, VERSION))
-            shifted = replace(verdicts, call=verdicts.call + position)
-            taken.append((digest, np.arange(position, position + part.num_rows), shifted))
-            position += part.num_rows
-            listener.advance(part.num_rows, failed=part.num_rows - pc.sum(pc.equal(part["status"], "ok")).as_py())
-    scores = pa.concat_tables(pieces)
-    pieces.clear()
-    order = pc.sort_indices(scores, [("pack_id", "ascending"), ("call_id", "ascending")]).to_numpy().astype(np.int64)
-    if (np.diff(order) < 0).any():  # a store's calls mostly come in their order, and a copy of them all is large
-        scores = scores.take(pa.array(order))
-    store.replace("scores", scores)
-    scores = scores.select([*_COLUMNS[:-1], "worst", "best", "fatal", "dimensions"]).combine_chunks()
-    parts = _in_order(taken, order)
-    taken.clear()
-    made = _summaries(store, scores, cards, parts, listener)
+    kept = _Kept([], [], [])
+    with store.replacing("scores", _ORDER) as out:
+        for batch in store.batches("findings", _COLUMNS, options.batch_calls):
+            for digest in sorted(pc.unique(batch["pack_sha256"]).to_pylist(), key=str):
+                part = batch.filter(pc.equal(batch["pack_sha256"], digest))
+                card = cards.of(digest)
+                pack_id = part["pack_id"][0].as_py()
+                verdicts = read_verdicts(card, part, f"{pack_id} {digest}")
+                if pack_id not in settled:
+                    settled[pack_id] = settle(reviews, pack_id)
+                ids, ok = part["call_id"].combine_chunks(), pc.fill_null(pc.equal(part["status"], "ok"), False).to_numpy()
+                verdicts = overrule(card, verdicts, ids, settled[pack_id])
+                verdicts = judged_by_people(card, verdicts, ids, ok, settled[pack_id])
+                rows = score_batch(card, part, verdicts, VERSION)
+                out.add(rows)
+                kept.add(card, digest, rows, verdicts)
+                listener.advance(part.num_rows, failed=part.num_rows - pc.sum(pc.equal(part["status"], "ok")).as_py())
+    scores, by_machine, parts = kept.in_order(out.order)
+    pa.default_memory_pool().release_unused()  # what scoring took is not needed any more
+    made = _summaries(store, (scores, by_machine), cards, parts, listener)
     for name, table in made.items():
         store.replace(name, table)
     listener.finish()
@@ -120,6 +114,50 @@ class _Cards:
 _Parts = dict[str, tuple[Any, Verdicts]]
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What summaries need of all calls at once, without the items, which are large: rows of `scores`, the same by the machine alone
+    (None where that changes nothing), and per batch the pack's digest, its rows and its verdicts."""
+
+    scores: list[pa.Table]
+    by_machine: list[pa.Table | None]
+    taken: list[tuple[str, Any, Verdicts]]
+
+    def add(self, card: Scorecard, digest: str, rows: pa.Table, verdicts: Verdicts) -> None:
+        """Keep what is needed of rows of `scores` and of the verdicts that made them."""
+        first = int(self.taken[-1][1][-1]) + 1 if self.taken else 0
+        self.scores.append(_slim(rows))
+        self.by_machine.append(
+            _slim(score_batch(card, rows, verdicts.only(~card.manual[verdicts.rule]), VERSION)) if card.manual.any() else None
+        )
+        said = replace(
+            verdicts, call=verdicts.call + first, rule=verdicts.rule.astype(np.int32), count=verdicts.count.astype(np.int32)
+        )
+        self.taken.append((digest, np.arange(first, first + rows.num_rows), said))
+
+    def in_order(self, order: Any) -> tuple[pa.Table, pa.Table, _Parts]:
+        """The rows, those by the machine alone, and the verdicts, in the order of the table: `order`, as `Store.replacing` gives it."""
+        scores = machine = _taken(self.scores, order)
+        if any(m is not None for m in self.by_machine):
+            pairs = zip(self.by_machine, self.scores, strict=True)
+            machine = _taken([whole if mine is None else mine for mine, whole in pairs], order)
+        parts = _in_order(self.taken, order)
+        for pieces in (self.scores, self.by_machine, self.taken):
+            pieces.clear()
+        return scores, machine, parts
+
+
+def _slim(rows: pa.Table) -> pa.Table:
+    """Rows of `scores` without items and messages; what repeats is told once."""
+    return pa.table({c: rows[c].dictionary_encode() if c in _REPEATED else rows[c] for c in _SUMMED})
+
+
+def _taken(pieces: list[pa.Table], order: Any) -> pa.Table:
+    """Pieces put together, in this order."""
+    table = pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
+    return table.take(pa.array(order)).combine_chunks() if (np.diff(order) < 0).any() else table
+
+
 def _in_order(taken: list[tuple[str, Any, Verdicts]], order: Any) -> _Parts:
     """Per digest its rows and verdicts, with `call` as rows of the sorted table. Verdicts sorted by row, then by rule."""
     new_row = np.empty(len(order), np.int64)
@@ -137,10 +175,12 @@ def _in_order(taken: list[tuple[str, Any, Verdicts]], order: Any) -> _Parts:
     return out
 
 
-def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, listener: Progress) -> dict[str, pa.Table]:
-    """The tables of `MADE`, by name."""
-    listed = ["call_id", "provider", "agent_id", "agent_name", "queue", "started_at"]
-    calls = pa.concat_tables([schema("calls").empty_table().select(listed), *store.batches("calls", listed, 65_536)])
+def _summaries(
+    store: Store, tables_of: tuple[pa.Table, pa.Table], cards: _Cards, parts: _Parts, listener: Progress
+) -> dict[str, pa.Table]:
+    """The tables of `MADE`, by name. `tables_of`: scores, and those by the machine alone, which are what is compared."""
+    scores, machine = tables_of
+    calls = named(store.batches("calls", CALLED, 65_536))
     heard = heard_of(store.batches("transcripts", ["call_id", "duration_ms", "roles", "warnings"], 65_536))
     plan, reviews = store.read("review_plan"), store.read("reviews")
     packs = scores["pack_id"].to_numpy(zero_copy_only=False)
@@ -157,7 +197,7 @@ def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, lis
         facts = call_facts(mine["call_id"].combine_chunks(), calls, heard)
         tables["summaries"].append(summarise(Scored(mine, inside), facts))
         columns = pack_columns(mine)
-        by_machine = _by_machine(mine, inside)
+        by_machine = machine.slice(first, last - first)
         tables["comparisons"].append(comparisons(by_machine, facts, columns))
         tables["trends"].append(trends(by_machine, facts, columns, max(card.base for card, _, _ in inside)))
         rules = reviewed_rules(plan, reviews, pack)
@@ -168,21 +208,6 @@ def _summaries(store: Store, scores: pa.Table, cards: _Cards, parts: _Parts, lis
             groups = group_by_provider(facts)
             tables["corrected"].append(corrected(groups, inside, counts, strata_of(facts, counts), rules, columns))
     return {name: pa.concat_tables(made) for name, made in tables.items()}
-
-
-def _by_machine(scores: pa.Table, parts: Sequence[tuple[Scorecard, Any, Verdicts]]) -> pa.Table:
-    """The scores without the manual items: what is compared. The table itself where no pack has any."""
-    if not any(card.manual.any() for card, _, _ in parts):
-        return scores
-    pieces, order = [], []
-    for card, rows, verdicts in parts:
-        mine = verdicts.only(~card.manual[verdicts.rule])
-        place = np.full(scores.num_rows, -1)
-        place[rows] = np.arange(len(rows))
-        pieces.append(score_batch(card, scores.take(pa.array(rows)), replace(mine, call=place[mine.call]), VERSION))
-        order.append(rows)
-    back = np.argsort(np.concatenate(order), kind="stable")
-    return pa.concat_tables(pieces).take(pa.array(back)).combine_chunks()
 
 
 def _summary(scores: pa.Table, summaries: pa.Table) -> ScoreSummary:

@@ -33,7 +33,8 @@ class Scored:
 
 @dataclass(frozen=True)
 class CallFacts:
-    """Per row of `Scored.scores`: who took the call, how long it is, how much of it was heard. Arrays or columns [calls]."""
+    """Per row of `Scored.scores`: who took the call, how long it is, how much of it was heard. Arrays [calls], of strings in
+    whichever encoding; nobody is null."""
 
     provider: pa.Array
     agent: pa.Array
@@ -56,7 +57,20 @@ class CallFacts:
         return ok if self.unheard is None else ok & ~self.unheard
 
 
-_NAMES = ("provider", "agent_id", "agent_name", "queue", "started_at")
+_NAMES = ("provider", "agent_id", "agent_name", "queue")
+CALLED = ("call_id", *_NAMES, "started_at")
+"""What `named` needs of the table of calls."""
+
+
+def named(batches: Iterable[pa.Table]) -> pa.Table:
+    """What calls' facts need of `calls`, a row a call, a batch at a time: names without blanks, and days, each written once."""
+    target = pa.schema([("call_id", pa.string()), *((c, pa.dictionary(pa.int32(), pa.string())) for c in CALLED[1:])])
+    made = [target.empty_table()]
+    for batch in batches:
+        day = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(batch["started_at"].combine_chunks()), 0, 10)
+        columns = {c: _no_blank(batch[c].combine_chunks()) for c in _NAMES} | {"started_at": _no_blank(day)}
+        made.append(pa.table([batch["call_id"], *(columns[c].dictionary_encode() for c in CALLED[1:])], schema=target))
+    return pa.concat_tables(made).unify_dictionaries().combine_chunks()
 
 
 def heard_of(batches: Iterable[pa.Table]) -> pa.Table:
@@ -96,9 +110,9 @@ def heard_of(batches: Iterable[pa.Table]) -> pa.Table:
 
 
 def call_facts(call_ids: pa.Array, calls: pa.Table, heard: pa.Table) -> CallFacts:
-    """Look up the facts of calls by id in `calls` and `heard_of` their transcripts; what they do not have gets null, 0, false."""
+    """Look up the facts of calls by id in `named` calls and `heard_of` their transcripts; what they do not have gets null, 0, false."""
     row = pc.index_in(call_ids, value_set=calls["call_id"].combine_chunks())
-    names = {c: _no_blank(calls[c].combine_chunks().take(row)) for c in _NAMES}
+    names = {c: calls[c].combine_chunks().take(row) for c in CALLED[1:]}
     heard_row = pc.index_in(call_ids, value_set=heard["call_id"].combine_chunks())
 
     def fact(name: str) -> Any:
@@ -107,7 +121,7 @@ def call_facts(call_ids: pa.Array, calls: pa.Table, heard: pa.Table) -> CallFact
     facts = {name: fact(name).to_numpy(zero_copy_only=False) for name in heard.column_names[1:]}
     return CallFacts(
         provider=names["provider"],
-        agent=pc.coalesce(names["agent_id"], names["agent_name"]),
+        agent=pc.coalesce(*(names[c].cast(pa.string()) for c in ("agent_id", "agent_name"))).dictionary_encode(),
         agent_name=names["agent_name"],
         queue=names["queue"],
         started_at=names["started_at"],
@@ -161,14 +175,14 @@ class Groups:
 
 def group_by_provider(facts: CallFacts) -> Groups:
     """Calls by provider, those without one under an empty id."""
-    code, keys = _encode(pc.fill_null(facts.provider, ""))
+    code, keys = encode(facts.provider)
     return Groups("provider", code, keys, [k or None for k in keys], [k or None for k in keys])
 
 
 def group_by_agent(facts: CallFacts) -> Groups:
     """Agents under their providers. The name shown is the first one given, else the id; None for the unassigned."""
-    provider, providers = _encode(pc.fill_null(facts.provider, ""))
-    agent, agents = _encode(pc.fill_null(facts.agent, ""))
+    provider, providers = encode(facts.provider)
+    agent, agents = encode(facts.agent)
     pair, code = np.unique(provider * max(len(agents), 1) + agent, return_inverse=True)
     which = [divmod(int(p), max(len(agents), 1)) for p in pair]
     named = np.flatnonzero(pc.is_valid(facts.agent_name).to_numpy(zero_copy_only=False))
@@ -185,14 +199,15 @@ def group_by_agent(facts: CallFacts) -> Groups:
     )
 
 
-def _encode(keys: pa.Array) -> tuple[Any, list[str]]:
-    """Codes int64 [n] into the sorted distinct keys, and these."""
+def encode(keys: pa.Array) -> tuple[Any, list[str]]:
+    """Codes int64 [n] into the sorted distinct keys, and these; null is the empty key."""
     encoded = keys.dictionary_encode()
-    found = encoded.dictionary.to_pylist()
-    order = sorted(range(len(found)), key=found.__getitem__)
-    rank = np.empty(len(found), np.int64)
-    rank[order] = np.arange(len(found))
-    return rank[encoded.indices.to_numpy()] if len(keys) else np.zeros(0, np.int64), [found[i] for i in order]
+    known = [k or "" for k in encoded.dictionary.to_pylist()]
+    place = np.where(pc.is_valid(encoded.indices).to_numpy(zero_copy_only=False), _filled(encoded.indices), len(known))
+    known.append("")
+    found = sorted({known[i] for i in np.unique(place)})
+    rank = {k: i for i, k in enumerate(found)}
+    return np.array([rank.get(k, 0) for k in known], np.int64)[place], found
 
 
 def _rows(scored: Scored, facts: CallFacts, groups: Groups) -> pa.Table:
@@ -312,24 +327,32 @@ def _rule_lists(scored: Scored, groups: Groups, ok: Any) -> list[list[dict[str, 
 
 def _dimension_lists(data: pa.Table, code: Any, size: int, counted: Any) -> list[list[dict[str, Any]]]:
     """Per group the mean of each dimension's worst and best, in the pack's order."""
-    column = data["dimensions"].filter(pa.array(counted)).combine_chunks()
-    code = code[counted]
-    owner, flat = pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column)
-    ids = pc.struct_field(flat, "dimension").dictionary_encode()
-    names = ids.dictionary.to_pylist()
-    cell = code[owner] * max(len(names), 1) + (ids.indices.to_numpy() if len(names) else 0)
-    minimum = size * max(len(names), 1)
-    number = np.bincount(cell, minlength=minimum)
-    sums = {
-        m: np.bincount(cell, weights=pc.struct_field(flat, m).to_numpy(zero_copy_only=False), minlength=minimum)
-        for m in ("worst", "best")
-    }
+    owner, which, names, values = dimensions_of(data)
+    shape = (size, max(len(names), 1))
+    number, sums = np.zeros(shape, np.int64), {m: np.zeros(shape) for m in values}
+    for d in range(len(names)):
+        mine = np.flatnonzero((which == d) & counted[owner])
+        group = code[owner[mine]]
+        number[:, d] = np.bincount(group, minlength=size)
+        for m, points in values.items():
+            sums[m][:, d] = np.bincount(group, weights=points[mine], minlength=size)
     means = {m: np.round(s / np.where(number > 0, number, 1), 6) for m, s in sums.items()}
     return [
         [
-            {"dimension": name, "mean_worst": float(means["worst"][c]), "mean_best": float(means["best"][c])}
+            {"dimension": name, "mean_worst": float(means["worst"][g, d]), "mean_best": float(means["best"][g, d])}
             for d, name in enumerate(names)
-            if number[c := g * len(names) + d]
+            if number[g, d]
         ]
         for g in range(size)
     ]
+
+
+def dimensions_of(scores: pa.Table) -> tuple[Any, Any, list[str], dict[str, Any]]:
+    """The calls' dimensions, flat: row of the call and index of the name, int32 each; the names; `worst` and `best`, float64."""
+    column = scores["dimensions"]
+    lists = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even a single one
+    owner = pc.list_parent_indices(lists).to_numpy().astype(np.int32)
+    flat = pc.list_flatten(lists)
+    names = pc.struct_field(flat, "dimension").dictionary_encode()
+    values = {m: pc.struct_field(flat, m).to_numpy(zero_copy_only=False) for m in ("worst", "best")}
+    return owner, names.indices.to_numpy(zero_copy_only=False), names.dictionary.to_pylist(), values

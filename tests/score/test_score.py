@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from qc import store as store_module
 from qc.errors import StoreError, UsageError
 from qc.packs import Pack
 from qc.packs.conditions import Says, Term
@@ -17,6 +20,7 @@ from qc.packs.flatten import save
 from qc.packs.model import Case, Dimension, Line, Rule
 from qc.score import ScoreOptions, score
 from qc.score.intervals import t_quantile, wilson
+from qc.score.run import MADE
 from qc.store import Store
 from qc.tables import MIN_CALLS
 
@@ -352,18 +356,55 @@ def test_a_pack_that_is_not_in_the_store_stops_the_run(tmp_path: Path) -> None:
         score(store)
 
 
-def test_the_order_in_which_calls_were_written_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_a_time", [16_384, 4])
+def test_the_order_in_which_calls_were_written_changes_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    """Each agent has hits of their own, so that a verdict that lands on another's call shows; a second pack lies between."""
+    monkeypatch.setattr(store_module, "_GROUP_ROWS", at_a_time)
+    monkeypatch.setattr(store_module, "_SORTED_ROWS", at_a_time)
     used, ids = pack(), [f"c{i:04d}" for i in range(3 * MIN_CALLS)]
-    rows = [finding(c, used, [verdict("lapse")] if i % 5 == 0 else [verdict("slip", count=1 + i % 2)]) for i, c in enumerate(ids)]
+    other = dataclasses.replace(used, id="other")
+    of_agent = [[verdict("lapse")], [verdict("slip")], [verdict("slip"), verdict("praise", "undecided")]]
+    rows = [finding(c, p, of_agent[i % 3]) for i, c in enumerate(ids) for p in (used, other)]
     found = []
-    for name, order in (("straight", range(len(ids))), ("turned", random.Random(3).sample(range(len(ids)), len(ids)))):
+    straight = list(range(len(rows)))
+    for name, order in (
+        ("straight", straight),
+        ("turned", straight[::-1]),
+        ("mixed", random.Random(3).sample(straight, len(rows))),
+    ):
         store = Store(tmp_path / name)
-        save(store, used)
+        for p in (used, other):
+            save(store, p)
         store.append("calls", [{"call_id": c, "provider": "甲", "agent_id": f"a{i % 3}"} for i, c in enumerate(ids)])
-        for first in range(0, len(ids), 7):  # in parts, as a run writes them
+        for first in range(0, len(rows), 7):  # in parts, as a run writes them
             store.append("findings", [rows[i] for i in order[first : first + 7]])
+        score(store, ScoreOptions(batch_calls=5))
+        found.append({table: [p.read_bytes() for p in store.parts(table)] for table in ("scores", *MADE)})
+    assert found[0] == found[1] == found[2]
+    assert all(len(parts) == 1 for parts in found[0].values())
+    assert not list((tmp_path / "mixed" / "scores").glob(".*"))
+    file = pq.ParquetFile(store.parts("scores")[0])
+    assert file.read(["call_id"])["call_id"].to_pylist() == ids + ids
+    groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    assert groups == ([30] if at_a_time > 30 else [4] * 7 + [2])
+    agents = [r for r in store.read("summaries").to_pylist() if r["kind"] == "agent" and r["pack_id"] == "p"]
+    assert [r["calls"] for r in agents] == [MIN_CALLS] * 3
+    assert [[(x["rule"], x["hits"]) for x in r["rules"]] for r in agents] == [
+        [("lapse", MIN_CALLS)],
+        [("slip", MIN_CALLS)],
+        [("slip", MIN_CALLS), ("praise", 0)],
+    ]
+
+
+def test_scores_stay_as_they_were_where_new_ones_cannot_be_made(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    save(store, pack())
+    store.append("findings", [finding(c, pack(), [verdict("slip")]) for c in ("b", "a")])
+    score(store)
+    before = {p: p.read_bytes() for p in store.parts("scores")}
+    store.append("findings", [finding("c", pack(), [verdict("invented")])])
+    with pytest.raises(StoreError, match="invented"):
         score(store)
-        found.append((store.read("scores").to_pylist(), store.read("summaries").to_pylist()))
-    assert [r["call_id"] for r in found[0][0]] == ids
-    assert found[0] == found[1]
-    assert [r["calls"] for r in found[0][1] if r["kind"] == "agent"] == [MIN_CALLS] * 3
+    assert {p: p.read_bytes() for p in (tmp_path / "scores").iterdir()} == before
