@@ -17,7 +17,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from qc.transcribe.engines.network import Caches, Choices, Network
+from qc.transcribe.engines.network import Caches, Choices, Network, Sound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 _BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _GRAPHS_FROM = 16  # on CUDA a smaller batch runs as one of so many rows: few graphs, each worth its capture
 _MOST_TOKENS = 256
-_AHEAD = 3  # windows encoded or being encoded that have no row yet
-_ENOUGH = 8  # rows that a step is worth taking for while more windows come: reading the weights costs the same for one
+_ENOUGH = 16  # rows that a step is worth taking for while more windows come: reading the weights costs the same for one
 _CPU_WIDTH, _CUDA_WIDTH = 16, 64  # positions looked back at grow by so many
 
 
-Memory = Sequence[tuple["Tensor", "Tensor"]]
-"""Keys and values of windows' sound, of each layer of the decoder."""
+Memory = Sequence[Sound]
+"""What cross-attention looks at of windows' sound, of each layer of the decoder."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +129,8 @@ class Decoder:
 
     `mel`: float32 samples of some windows to their log-mel on the device. `align`: called with (network, caches, rows, jobs)
     for jobs that are finished and whose audio is still in its rows; gives what to call later, when the device is through.
-    `ahead`, on a CPU: so many threads encode what comes next while this one decodes: the one takes the cores' arithmetic, the
-    other the memory's bandwidth; `own`: the threads of this one meanwhile. It takes them all when nothing more comes. 0: one
-    after the other.
+    `ahead`, on a CPU: so many threads encode what comes next, a window each, while this one decodes; `own`: the threads of
+    this one meanwhile. It takes them all when nothing more comes. 0: one after the other.
     """
 
     def __init__(
@@ -159,7 +157,8 @@ class Decoder:
         self._born = [0] * rows  # the round in which each row's job began
         self._round = 0
         self._late: list[tuple[int, list[Job], Callable[[], None]]] = []
-        self._ahead = ThreadPoolExecutor(1, "qc-audio", _use_threads, (ahead,)) if ahead else None
+        self._ahead = ThreadPoolExecutor(ahead, "qc-audio", _use_threads, (1,)) if ahead else None
+        self._most_ahead = ahead + 2
         self._threads, self._using = (own, ahead + own), 0
         self._coming: deque[tuple[Job, Future[Memory]]] = deque()
         self._graphs: dict[tuple[int, int], Any] = {}
@@ -230,17 +229,25 @@ class Decoder:
             self._begin(rows[: len(jobs)], jobs, self._hear(jobs))
 
     def _refill_from(self, ahead: Executor, free: list[int], waiting: deque[Job]) -> None:
-        """Windows that have been encoded meanwhile into free rows; waits for them while few rows are at work."""
+        """Windows that have been encoded meanwhile into free rows; while few rows are at work, this thread encodes as well."""
         while True:
-            while waiting and len(self._coming) < _AHEAD:
+            while waiting and len(self._coming) < self._most_ahead:
                 job = waiting.popleft()
                 self._coming.append((job, ahead.submit(self._hear, [job])))
             few = self.rows - len(free) < min(self.rows, _ENOUGH)
             if not (free and self._coming and (few or self._coming[0][1].done())):
                 return
-            job, memory = self._coming[0][0], self._coming[0][1].result()
-            self._coming.popleft()
             row = free.pop(0)
+            mine = (
+                None if self._coming[0][1].done() else next((n for n, (_, one) in enumerate(self._coming) if one.cancel()), None)
+            )
+            if mine is None:
+                job, memory = self._coming[0][0], self._coming[0][1].result()
+                self._coming.popleft()
+            else:
+                job = self._coming[mine][0]
+                memory = self._hear([job])
+                del self._coming[mine]
             self._take([row], [job])
             self._begin([row], [job], memory)
 
@@ -248,8 +255,8 @@ class Decoder:
         """So many threads for the steps as nobody else needs."""
         wanted = self._threads[0 if more else 1]
         if wanted != self._using:
-            _use_threads(wanted)
-            self._using = wanted
+            self.network.parts = self._using = wanted
+            _use_threads(1 if self.network.eight else wanted)
 
     def _take(self, rows: Sequence[int], jobs: Sequence[Job]) -> None:
         for row, job in zip(rows, jobs, strict=True):
@@ -296,20 +303,15 @@ class Decoder:
         import torch
 
         words, state, most = self.vocabulary, self.state, self.most
-        logits = self.network.logits(states, choices)
-        if choices is self._later:
-            ends = logits[:, choices.kept_at]
-            logits[:, choices.kept_at] = ends.masked_fill(state.forced[rows], -torch.inf)
-        total = torch.logsumexp(logits, dim=1)
-        if choices.silent_id is not None:
-            # Tokens of logit zero: counted as all of them in the sum, one column for the choice.
-            total = torch.logaddexp(total, torch.full_like(total, choices.log_silent))
-            logits = torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1)
-        chosen_by = self._drawn(logits, rows) if hot else logits
-        column = chosen_by.argmax(dim=1, keepdim=True)
-        gain = logits.gather(1, column)[:, 0] - total
+        forced = state.forced[rows] if choices is self._later else None
+        if hot:
+            logits, total = self.network.weighed(states, choices, forced)
+            column = self._drawn(logits, rows).argmax(dim=1)
+            gain = logits.gather(1, column[:, None])[:, 0] - total
+        else:
+            column, gain = self.network.chosen(states, choices, forced)
         over, said = state.done[rows], state.said[rows]
-        token = torch.where(over, words.end, choices.ids[column[:, 0]])
+        token = torch.where(over, words.end, choices.ids[column])
         place = torch.where(over, most, said)[:, None]
         if isinstance(rows, slice):
             state.text[rows].scatter_(1, place, token[:, None])

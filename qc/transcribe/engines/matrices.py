@@ -84,10 +84,16 @@ class EightOfRow(_Eight):
 
         flat = x.reshape(-1, x.shape[-1]).float()
         most = flat.abs().amax(dim=-1, keepdim=True).clamp_min_(_TINY)
-        y = self._product(_rounded(flat / most, 1 / _MOST, _MOST + 1), 1 / _MOST, _MOST + 1, None, torch.float32, False)
+        y = self.raw(_rounded(flat / most, 1 / _MOST, _MOST + 1))
         y = torch.addcmul(self.bias, y, most)
         y = functional.gelu(y) if self.gelu else y
         return y.to(self.dtype).view(*x.shape[:-1], self.width)
+
+    def raw(self, x: Tensor) -> Tensor:
+        """Of rows already rounded, unsigned 8 bits about 128 [rows, k]: float32 [rows, n], over each row's largest, without bias."""
+        import torch
+
+        return self._product(x, 1 / _MOST, _MOST + 1, None, torch.float32, False)
 
 
 def _rounded(x: Tensor, scale: float, zero: int) -> Tensor:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from qc.transcribe.engines.steps import Steps
+
+Sound = tuple["Tensor", ...]
+"""What cross-attention looks at of windows' sound in one layer: the parts of `Caches.sound`."""
+
 _MOSTLY = 2  # the table of tokens is read without its zero rows when fewer than one in so many is in use
 _EXACT_BYTES = 16 << 20  # a table of tokens that takes no more than this in float32 is kept in it on a CPU
 _QUERIES = 500  # whose scores over 1,500 keys are made together on a CPU: 1.5 MB in bfloat16
@@ -25,22 +30,22 @@ _WIDTH = 64  # the table is filled up to a multiple of this on a GPU
 
 
 @dataclass(frozen=True)
-class _Norm:
+class Norm:
     weight: Tensor
     bias: Tensor
 
 
 @dataclass(frozen=True)
-class _Layer:
+class Layer:
     """One block's weights; queries, keys and values of self-attention in one matrix, cross-attention's keys and values in one."""
 
-    attn_ln: _Norm
+    attn_ln: Norm
     qkv: Matrix
     out: Matrix
-    mlp_ln: _Norm
+    mlp_ln: Norm
     up: Matrix  # with the activation behind it
     down: Matrix
-    cross_ln: _Norm | None = None
+    cross_ln: Norm | None = None
     cross_q: Matrix | None = None
     cross_kv: Matrix | None = None
     cross_out: Matrix | None = None
@@ -51,23 +56,24 @@ class Choices:
     """The tokens a row may say, as a table to multiply with.
 
     `ids`: int64 [n], token of each column; `table`: [n, n_state]; `bias`: [n] or None; `kept_at`: the column of the one token
-    that is there whatever its embedding. Tokens whose embedding is zero all have logit 0: `silent_id` is the first of
-    them (None: there is none), `log_silent` the logarithm of how many there are; `ids` then has it once more at its end.
+    that is there whatever its embedding. Tokens whose embedding is zero all have logit 0: `silent` is how many there are;
+    `ids` then has the first of them once more at its end.
     """
 
     ids: Tensor
     table: Tensor
     bias: Tensor | None
     kept_at: int
-    silent_id: int | None
-    log_silent: float
-    eight: Matrix | None = None
+    silent: int
+    eight: EightOfRow | None = None
 
 
 class Caches:
     """Static keys and values of `rows` windows at once, for all decoder layers.
 
-    `cross_k`, `cross_v`: [layers, rows, heads, n_audio_ctx, d]; `self_k`, `self_v`: [layers, rows, heads, positions, d].
+    `sound`, of cross-attention: keys and values [layers, rows, heads, n_audio_ctx, d]; in 8 bits keys int8 [layers, rows, heads, d,
+    n_audio_ctx] and their scales float32 [layers, rows, heads, d], values as above and their scales. `self_k`, `self_v`:
+    [layers, rows, heads, positions, d].
     `watched`: (layer, head) of cross-attention whose weights will be asked for; `asked` keeps their queries, for each of
     their layers [rows, its watched heads, positions, d].
     """
@@ -79,20 +85,30 @@ class Caches:
         heads = dims["n_text_head"]
         shape = (dims["n_text_layer"], rows, heads)
         width = dims["n_text_state"] // heads
-        made: dict[str, Any] = {"dtype": network.dtype, "device": network.device}
+        made: dict[str, Any] = {"dtype": torch.float32 if network.eight else network.dtype, "device": network.device}
         self.rows, self.positions = rows, positions
-        self.cross_k = torch.zeros(*shape, dims["n_audio_ctx"], width, **made)
-        self.cross_v = torch.zeros_like(self.cross_k)
+        self.sound: Sound
+        if network.eight:
+            keys = torch.zeros(*shape, width, dims["n_audio_ctx"], dtype=torch.int8)
+            values = torch.zeros(*shape, dims["n_audio_ctx"], width, dtype=torch.int8)
+            self.sound = (keys, torch.zeros(*shape, width), values, torch.zeros(*shape, width))
+        else:
+            self.sound = tuple(torch.zeros(*shape, dims["n_audio_ctx"], width, **made) for _ in range(2))
         self.self_k = torch.zeros(*shape, positions, width, **made)
         self.self_v = torch.zeros_like(self.self_k)
         self.heads = {layer: sorted({h for at, h in watched if at == layer}) for layer in sorted({at for at, _ in watched})}
         self.asked = {at: torch.zeros(rows, len(some), positions, width, **made) for at, some in self.heads.items()}
         self.numbers = torch.arange(rows, device=network.device)
         self.columns = torch.arange(positions, device=network.device)
+        self.steps: Steps | None = None
+        if network.eight:
+            from qc.transcribe.engines.steps import Steps
+
+            self.steps = Steps(network.decoder, network.decoder_ln, self)
 
     def move(self, source: int, target: int) -> None:
         """Copy a row's place over another's."""
-        for part in (self.cross_k, self.cross_v, self.self_k, self.self_v):
+        for part in (*self.sound, self.self_k, self.self_v):
             part[:, target].copy_(part[:, source])
         for queries in self.asked.values():
             queries[target].copy_(queries[source])
@@ -101,7 +117,8 @@ class Caches:
     def row_bytes(network: Network, positions: int) -> int:
         """Bytes that one row takes."""
         dims = network.dims
-        return 2 * dims["n_text_layer"] * dims["n_text_state"] * (dims["n_audio_ctx"] + positions) * network.dtype.itemsize
+        audio, text = (1, 4) if network.eight else (network.dtype.itemsize,) * 2
+        return 2 * dims["n_text_layer"] * dims["n_text_state"] * (dims["n_audio_ctx"] * audio + positions * text)
 
 
 class Network:
@@ -109,8 +126,8 @@ class Network:
 
     `dims`: openai-whisper's sizes; `state`: its state dict, any float dtype. On a CPU what blocks add to is kept in float32,
     whatever they multiply in: it costs little there, and bfloat16 hears as float32 does. Layer norms sum in float32.
-    `eight` (on a CPU alone): matrices, and a large table of tokens, in 8 bits; attention and what is kept of the audio stay in
-    `dtype`.
+    `eight` (on a CPU alone): matrices, a large table of tokens and what is kept of the audio in 8 bits, attention over text in
+    float32, over audio in the encoder in `dtype`. `parts`: threads that then share the rows of a step.
     """
 
     def __init__(
@@ -120,6 +137,7 @@ class Network:
 
         self.dims, self.device, self.dtype, self.eight = dict(dims), device, dtype, eight
         self.stream = torch.float32 if device.type == "cpu" else dtype
+        self.parts = 1
         self._state = state
         self.conv1, self.conv2 = self._pair("encoder.conv1"), self._pair("encoder.conv2")
         self.audio_positions = self._cast(state["encoder.positional_embedding"])
@@ -138,13 +156,14 @@ class Network:
     def _pair(self, name: str) -> tuple[Tensor, Tensor]:
         return self._cast(self._state[f"{name}.weight"]), self._cast(self._state[f"{name}.bias"])
 
-    def _norm(self, name: str) -> _Norm:
-        return _Norm(*(self._state[f"{name}.{part}"].detach().to(self.device, self.stream) for part in ("weight", "bias")))
+    def _norm(self, name: str) -> Norm:
+        return Norm(*(self._state[f"{name}.{part}"].detach().to(self.device, self.stream) for part in ("weight", "bias")))
 
-    def _matrix(self, *names: str, audio: bool, gelu: bool = False, added: bool = False) -> Matrix:
+    def _matrix(self, *names: str, audio: bool, gelu: bool = False, added: bool = False, kept: bool = False) -> Matrix:
         """One matrix, or several of the same input under each other; Whisper's keys have no bias.
 
-        `audio`: it multiplies windows of audio, not positions of texts; `added`: what comes out is added to the stream.
+        `audio`: it multiplies windows of audio, not positions of texts; `added`: what comes out is added to the stream;
+        `kept`: it is kept of the audio.
         """
         import torch
 
@@ -153,14 +172,14 @@ class Network:
         weight, bias = torch.cat(weights), torch.cat(biases)
         if not self.eight:
             return Plain(self._cast(weight), self._cast(bias), gelu)
-        made = self.stream if added or gelu else self.dtype
+        made = self.stream if added or gelu or kept else self.dtype
         if audio:
             return EightOfWindow(weight, bias, made, gelu, rows=self.dims["n_audio_ctx"])
         return EightOfRow(weight, bias, made, gelu, rows=_TEXT_ROWS)
 
-    def _layer(self, prefix: str, cross: bool) -> _Layer:
+    def _layer(self, prefix: str, cross: bool) -> Layer:
         a, c, audio = f"{prefix}attn.", f"{prefix}cross_attn.", not cross
-        return _Layer(
+        return Layer(
             attn_ln=self._norm(f"{prefix}attn_ln"),
             qkv=self._matrix(f"{a}query", f"{a}key", f"{a}value", audio=audio),
             out=self._matrix(f"{a}out", audio=audio, added=True),
@@ -169,14 +188,12 @@ class Network:
             down=self._matrix(f"{prefix}mlp.2", audio=audio, added=True),
             cross_ln=self._norm(f"{prefix}cross_attn_ln") if cross else None,
             cross_q=self._matrix(f"{c}query", audio=False) if cross else None,
-            cross_kv=self._matrix(f"{c}key", f"{c}value", audio=True) if cross else None,
+            cross_kv=self._matrix(f"{c}key", f"{c}value", audio=True, kept=True) if cross else None,
             cross_out=self._matrix(f"{c}out", audio=False, added=True) if cross else None,
         )
 
     def choices(self, forbidden: Sequence[int], kept: Sequence[int] = ()) -> Choices:
         """The table of all tokens but the forbidden ones; tokens with a zero embedding are counted, not multiplied with."""
-        import math
-
         import torch
 
         allowed = torch.ones(self.tokens.shape[0], dtype=torch.bool, device=self.device)
@@ -199,9 +216,7 @@ class Network:
             bias[len(ids) :] = -torch.inf
             table = torch.cat([table, table[:1].expand(more, -1)])
             ids = torch.cat([ids, ids[:1].expand(more)])
-        silent = int(zeros[0]) if len(zeros) else None
-        ids = torch.cat([ids, zeros[:1]])
-        return Choices(ids, table.contiguous(), bias, kept_at, silent, math.log(len(zeros)) if len(zeros) else 0.0, eight)
+        return Choices(torch.cat([ids, zeros[:1]]), table.contiguous(), bias, kept_at, len(zeros), eight)
 
     def encode(self, mel: Tensor) -> Tensor:
         """Log-mel [n, n_mels, 2 * n_audio_ctx] to audio features [n, n_audio_ctx, n_audio_state]."""
@@ -218,26 +233,28 @@ class Network:
             x = self._mlp(x, layer)
         return self._normed(x, self.encoder_ln)
 
-    def remembered(self, audio: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Cross-attention's keys and values of audio features [n, n_audio_ctx, n_audio_state]: of each layer [n, heads, ctx, d]."""
+    def remembered(self, audio: Tensor) -> list[Sound]:
+        """Cross-attention's keys and values of audio features [n, n_audio_ctx, n_audio_state]: of each layer, as in `Caches` [n, ...]."""
         import torch
 
-        if self.eight and audio.shape[0] > 1:
-            parts = [self.remembered(one) for one in audio.split(1)]
-            return [(torch.cat([k for k, _ in layer]), torch.cat([v for _, v in layer])) for layer in zip(*parts, strict=True)]
-        found = []
+        found: list[Sound] = []
         for layer in self.decoder:
             assert layer.cross_kv is not None
-            key, value = self._heads(layer.cross_kv(audio), 2, "n_text_head")
-            found.append((key, value))
+            if self.eight:
+                from qc.transcribe.engines import steps
+
+                kept = [steps.kept_sound(layer.cross_kv(one), self.dims["n_text_head"]) for one in audio]
+                found.append(tuple(torch.stack(parts) for parts in zip(*kept, strict=True)))
+            else:
+                found.append(tuple(self._heads(layer.cross_kv(audio), 2, "n_text_head")))
         return found
 
     @staticmethod
-    def remember(memory: Sequence[tuple[Tensor, Tensor]], caches: Caches, rows: Tensor) -> None:
+    def remember(memory: Sequence[Sound], caches: Caches, rows: Tensor) -> None:
         """What `remembered` gave, into rows int64 [n]."""
-        for number, (key, value) in enumerate(memory):
-            caches.cross_k[number].index_copy_(0, rows, key)
-            caches.cross_v[number].index_copy_(0, rows, value)
+        for number, sound in enumerate(memory):
+            for part, new in zip(caches.sound, sound, strict=True):
+                part[number].index_copy_(0, rows, new)
 
     def prefill(self, tokens: Tensor, caches: Caches, rows: Tensor) -> Tensor:
         """What every window starts with, int64 [n, length], through the decoder: last states [n, length, n_text_state].
@@ -248,12 +265,12 @@ class Network:
         x = self._begun(tokens, self.positions[:length])
         for number, layer in enumerate(self.decoder):
             x, key, value = self._causal(x, layer)
-            caches.self_k[number, :, :, :length].index_copy_(0, rows, key)
-            caches.self_v[number, :, :, :length].index_copy_(0, rows, value)
-            keys, values = (part[number].index_select(0, rows) for part in (caches.cross_k, caches.cross_v))
-            x, query = self._cross(x, layer, keys, values)
+            caches.self_k[number, :, :, :length].index_copy_(0, rows, key.to(caches.self_k.dtype))
+            caches.self_v[number, :, :, :length].index_copy_(0, rows, value.to(caches.self_v.dtype))
+            x, query = self._cross(x, layer, caches, number, rows)
             if number in caches.asked:
-                caches.asked[number][:, :, :length].index_copy_(0, rows, query[:, caches.heads[number]])
+                asked = caches.asked[number]
+                asked[:, :, :length].index_copy_(0, rows, query[:, caches.heads[number]].to(asked.dtype))
             x = self._mlp(x, layer)
         return self._ended(x)
 
@@ -264,6 +281,12 @@ class Network:
         than every place.
         """
 
+        if caches.steps is not None:
+            from qc.transcribe.engines.steps import in_parts
+
+            x, work = self._begun(tokens, self.positions[places]), caches.steps.step
+            in_parts(len(tokens), self.parts, lambda first, last: work(x, places, first, last))
+            return self._ended(x)
         rows = tokens.shape[0]
         x = self._begun(tokens, self.positions[places])[:, None]
         numbers = caches.numbers[:rows]
@@ -275,7 +298,7 @@ class Network:
             values[numbers, :, places] = value[:, :, 0]
             a = self._looked(query, keys[:rows, :, :width], values[:rows, :, :width], seen)
             x = x + layer.out(self._joined(a))
-            x, query = self._cross(x, layer, caches.cross_k[number, :rows], caches.cross_v[number, :rows])
+            x, query = self._cross(x, layer, caches, number, slice(0, rows))
             if number in caches.asked:
                 caches.asked[number][numbers, :, places] = query[:, :, 0][:, caches.heads[number]]
             x = self._mlp(x, layer)
@@ -290,11 +313,13 @@ class Network:
 
         found = []
         for number, queries in caches.asked.items():
-            keys = caches.cross_k[number].index_select(0, rows)
-            if len(caches.heads[number]) < keys.shape[1]:
-                keys = keys[:, caches.heads[number]]
+            few = caches.heads[number] if len(caches.heads[number]) < caches.self_k.shape[2] else slice(None)
+            keys = caches.sound[0][number].index_select(0, rows)[:, few]
             query = queries[:, :, first:last].index_select(0, rows)
-            scores = torch.matmul(query, keys.transpose(-1, -2)).float()
+            if self.eight:
+                scores = torch.matmul(query * caches.sound[1][number].index_select(0, rows)[:, few, None], keys.float())
+            else:
+                scores = torch.matmul(query, keys.transpose(-1, -2)).float()
             found.append((scores * query.shape[-1] ** -0.5).softmax(dim=-1))
         return torch.cat(found, dim=1)
 
@@ -309,13 +334,42 @@ class Network:
         padded = functional.pad(states, (0, 0, 0, -rows % 4)) if self.stream != self.dtype else states
         return functional.linear(padded.to(choices.table.dtype), choices.table, choices.bias)[:rows].float()
 
+    def chosen(self, states: Tensor, choices: Choices, forced: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The likeliest token of last states [rows, n_text_state]: its column int64 [rows], its log-probability float32 [rows].
+
+        `forced`: bool [rows], rows that do not choose the one token that is kept.
+        """
+        if self.eight:
+            from qc.transcribe.engines import steps
+
+            return steps.chosen(states, choices, self.logits, forced, self.parts)
+        logits, total = self.weighed(states, choices, forced)
+        column = logits.argmax(dim=1, keepdim=True)
+        return column[:, 0], logits.gather(1, column)[:, 0] - total
+
+    def weighed(self, states: Tensor, choices: Choices, forced: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logits of all columns [rows, n], and the logarithm of the sum of their exponentials [rows]. `forced` as in `chosen`."""
+        import math
+
+        import torch
+
+        logits = self.logits(states, choices)
+        if forced is not None:
+            logits[:, choices.kept_at] = logits[:, choices.kept_at].masked_fill(forced, -torch.inf)
+        total = torch.logsumexp(logits, dim=1)
+        if choices.silent:
+            # Tokens of logit zero: counted as all of them in the sum, one column for the choice.
+            total = torch.logaddexp(total, torch.full_like(total, math.log(choices.silent)))
+            logits = torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1)
+        return logits, total
+
     def all_logits(self, states: Tensor) -> Tensor:
         """Float32 logits [..., n_vocab] over every token."""
         from torch.nn import functional
 
         return functional.linear(states.to(self.dtype), self.tokens).float()
 
-    def _normed(self, x: Tensor, norm: _Norm) -> Tensor:
+    def _normed(self, x: Tensor, norm: Norm) -> Tensor:
         from torch.nn import functional
 
         return functional.layer_norm(x, (x.shape[-1],), norm.weight, norm.bias, 1e-5)
@@ -342,7 +396,7 @@ class Network:
         """[n, heads, length, d] to [n, length, heads * d]."""
         return x.transpose(1, 2).flatten(2)
 
-    def _self_attention(self, x: Tensor, layer: _Layer) -> Tensor:
+    def _self_attention(self, x: Tensor, layer: Layer) -> Tensor:
 
         query, key, value = self._heads(layer.qkv(self._normed(x, layer.attn_ln)), 3, "n_audio_head")
         return x + layer.out(self._joined(self._attended(query, key, value)))
@@ -379,7 +433,7 @@ class Network:
                     torch.matmul(scores.softmax(dim=-1), value, out=out[row, head, some])
         return out
 
-    def _causal(self, x: Tensor, layer: _Layer) -> tuple[Tensor, Tensor, Tensor]:
+    def _causal(self, x: Tensor, layer: Layer) -> tuple[Tensor, Tensor, Tensor]:
         """Causal self-attention over whole texts: new states, keys and values."""
         from torch.nn import functional
 
@@ -387,17 +441,22 @@ class Network:
         a = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         return x + layer.out(self._joined(a)), key, value
 
-    def _cross(self, x: Tensor, layer: _Layer, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """New states, and the queries [n, heads, length, d]."""
-
+    def _cross(self, x: Tensor, layer: Layer, caches: Caches, number: int, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """New states, and the queries [n, heads, length, d]; of the windows in `rows` (int64 [n] or a slice), by the layer of that number."""
         assert layer.cross_ln is not None
         assert layer.cross_q is not None
         assert layer.cross_out is not None
         query = self._split(layer.cross_q(self._normed(x, layer.cross_ln)), "n_text_head")
-        a = self._looked(query, keys, values) if x.shape[1] == 1 else self._attended(query, keys, values)
+        if self.eight:
+            from qc.transcribe.engines import steps
+
+            a = steps.looked(query, caches.numbers[rows], tuple(part[number] for part in caches.sound))
+        else:
+            keys, values = (part[number, rows] for part in caches.sound)
+            a = self._looked(query, keys, values) if x.shape[1] == 1 else self._attended(query, keys, values)
         return x + layer.cross_out(self._joined(a)), query
 
-    def _mlp(self, x: Tensor, layer: _Layer) -> Tensor:
+    def _mlp(self, x: Tensor, layer: Layer) -> Tensor:
         return x + layer.down(layer.up(self._normed(x, layer.mlp_ln)))
 
 
