@@ -13,6 +13,9 @@ from typing import Any
 CORE = ["投诉", "退款", "好", "您好", "3小时", "ok", "转账", "尽快", "稍等"]
 """What most rules ask for and most people say here, so that words meet."""
 
+OVERLAPPING = ["退款", "款退", "退款退", "款退款", "款"]
+"""Words that overlap in 退款退款."""
+
 PIECES = [
     "投诉", "头诉", "投訴", "退款", "退", "款", "尽快", "您好", "你好", "好", "三小时", "3小时", "24小时", "二十四小时", "小时",
     "不要私下转账", "转账", "请稍等", "稍等", "谢谢您", "我要投诉你们", "我要头素你们", "安全", "昂全", "男", "蓝",
@@ -92,7 +95,7 @@ def in_time(rng: Random) -> str:
 
 def beside(rng: Random, depth: int) -> dict[str, Any]:
     side = rng.choice(["before", "after", "around"])
-    plain: dict[str, Any] = {side: at_a_place(rng, depth - 1)}
+    plain: dict[str, Any] = {side: part(rng, depth - 1)}
     if side == "around" or chance(rng, 2):
         plain["within"] = gap(rng)
     if chance(rng, 2):
@@ -101,7 +104,7 @@ def beside(rng: Random, depth: int) -> dict[str, Any]:
 
 
 def words(rng: Random, depth: int, *, never: bool = False) -> dict[str, Any]:
-    listed = terms(rng)
+    listed = rng.choice([terms, terms, terms, lambda rng: rng.sample(OVERLAPPING, 2)])(rng)
     plain: dict[str, Any] = {"never_says" if never else "says": listed, "who": rng.choice([*WHO, "anyone"])}
     plain |= some(rng, 4, {"except": lambda: terms(rng)} | ({} if never else {"unless": lambda: terms(rng)}))
     if chance(rng, 3):
@@ -160,7 +163,7 @@ def speed_of_call(rng: Random) -> dict[str, Any]:
 
 
 def sequence(rng: Random, depth: int) -> dict[str, Any]:
-    steps = [at_a_place(rng, depth - 1) for _ in range(rng.choice([2, 2, 3]))]
+    steps = [part(rng, depth - 1) for _ in range(rng.choice([2, 2, 3]))]
     return {
         "then": [
             step | ({"within": gap(rng)} if i and "within" not in step and chance(rng, 2) else {}) for i, step in enumerate(steps)
@@ -170,28 +173,55 @@ def sequence(rng: Random, depth: int) -> dict[str, Any]:
 
 def simple(rng: Random) -> dict[str, Any]:
     """Words that are said all the time."""
-    return {"says": rng.sample(CORE, rng.randint(1, 3))} | some(rng, 3, {"who": lambda: rng.choice(WHO)})
+    listed = rng.sample(CORE if not chance(rng, 5) else OVERLAPPING, rng.randint(1, 3))
+    rest: dict[str, Callable[[], Any]] = {"times": lambda: 2, "unless": lambda: rng.sample(CORE, 1), "except": lambda: ["退款退"]}
+    return {"says": listed} | some(rng, 3, {"who": lambda: rng.choice(WHO)}) | some(rng, 8, rest)
+
+
+def often(rng: Random) -> dict[str, Any]:
+    """What happens all the time, between turns or in them."""
+    twice = some(rng, 6, {"times": lambda: 2})
+    short = {"longer_than": seconds(rng, 500, 1500)} | twice
+    return rng.choice(
+        [
+            {"silence": short},
+            {"silence": short | {"before": rng.choice(WHO), "after": rng.choice(WHO)}},
+            {
+                "interruption": {"by": rng.choice(WHO), "after": seconds(rng, 250, 1000), "overlap": seconds(rng, 250, 500)}
+                | twice
+            },
+            {"reply": {"by": rng.choice(WHO[:2]), "longer_than": seconds(rng, 250, 1000)} | twice},
+        ]
+    )
+
+
+def part(rng: Random, depth: int) -> dict[str, Any]:
+    """A condition that another stands beside: mostly one that happens, or there would be nothing to be beside."""
+    return rng.choice([simple, simple, often, lambda rng: at_a_place(rng, depth)])(rng)
 
 
 def at_a_place(rng: Random, depth: int) -> dict[str, Any]:
     """A condition that can be pointed at."""
-    if depth <= 0 or chance(rng, 2):
-        return (
-            words(rng, max(depth, 0))
-            if not chance(rng, 3)
-            else rng.choice([silence, interruption, reply, repeat, level, speed])(rng)
-        )
+    if depth <= 0 or chance(rng, 3):
+        return words(rng, max(depth, 0)) if not chance(rng, 3) else measured(rng)
+    pair = rng.choice(["near", "not_near"])
     return rng.choice(
         [
-            lambda: {"near": [at_a_place(rng, depth - 1) for _ in "ab"], "within": gap(rng)},
-            lambda: {"not_near": [at_a_place(rng, depth - 1) for _ in "ab"], "within": gap(rng)},
+            lambda: {pair: [at_a_place(rng, depth - 1) for _ in "ab"], "within": gap(rng)},
+            lambda: {pair: [part(rng, depth - 1) for _ in "ab"], "within": gap(rng)},
+            lambda: {pair: [simple(rng) for _ in "ab"], "within": gap(rng)},
             lambda: sequence(rng, depth),
-            lambda: {rng.choice(["near", "not_near"]): [simple(rng) for _ in "ab"], "within": gap(rng)},
             lambda: {"then": [simple(rng), simple(rng) | some(rng, 2, {"within": lambda: gap(rng)})]},
             lambda: {"any": [at_a_place(rng, depth - 1) for _ in range(rng.randint(1, 3))]},
             lambda: words(rng, depth) | {"in": beside(rng, depth)},
+            lambda: simple(rng) | {"says": rng.sample(CORE, rng.randint(1, 6)), "in": beside(rng, depth)},
         ]
     )()
+
+
+def measured(rng: Random) -> dict[str, Any]:
+    """What happens in time, or turn by turn."""
+    return rng.choice([often, silence, interruption, reply, repeat, level, speed])(rng)
 
 
 def whole_call(rng: Random) -> dict[str, Any]:
@@ -226,7 +256,13 @@ def condition(rng: Random, depth: int = 2) -> dict[str, Any]:
         lambda: at_a_place(rng, depth),
         lambda: at_a_place(rng, depth),
         lambda: at_a_place(rng, 0),
+        lambda: measured(rng),
         lambda: words(rng, depth, never=True),
+        lambda: {
+            "never_says": rng.sample(CORE, 1),
+            "who": rng.choice(WHO),
+            "in": rng.choice([lambda: beside(rng, depth), lambda: in_time(rng)])(),
+        },
         lambda: rng.choice([whole_call, listed, speed_of_call])(rng),
         lambda: count(rng, depth),
     ]
@@ -254,7 +290,14 @@ def pack(rng: Random, rules: int = 4) -> dict[str, Any]:
         "dimensions": [{"id": "d", "title": "t"}],
     }
     plain |= rng.choice(
-        [{}, {}, {}, {"coverage_floor": 0.5}, {"coverage_floor": 1}, {"coverage_floor": 0, "confidence_floor": -0.5}]
+        [
+            {},
+            {},
+            {"coverage_floor": 0.5},
+            {"coverage_floor": 0.5},
+            {"coverage_floor": 1},
+            {"coverage_floor": 0, "confidence_floor": -0.5},
+        ]
     )
     head = {"title": "t", "why": "w", "dimension": "d", "severity": "low", "points": -1}
     head["cases"] = {"hit": [{"agent": "a"}], "miss": [{"agent": "b"}]}
@@ -269,7 +312,7 @@ def pack(rng: Random, rules: int = 4) -> dict[str, Any]:
 
 def text(rng: Random) -> str:
     if not chance(rng, 3):
-        return "".join(rng.choice([*CORE, "，", "嗯"]) for _ in range(rng.randint(1, 5)))
+        return "".join(rng.choice([*CORE, "，", "嗯"] if not chance(rng, 8) else OVERLAPPING) for _ in range(rng.randint(1, 5)))
     if chance(rng, 3):
         return rng.choice(FUZZY + WORDS)
     if chance(rng, 4):
@@ -280,10 +323,10 @@ def text(rng: Random) -> str:
     return "".join(rng.choice(PIECES) for _ in range(rng.randint(0, 6)))
 
 
-def turn(rng: Random, start: int, roles: list[Any], *, tidy: bool) -> dict[str, Any]:
-    said, role = text(rng), rng.choice(roles)
-    length = rng.choice([250, 500, 750, 1000, 1000, 1250, 2000, 3000]) if tidy else rng.randint(0, 12) * 250
-    sure, loud = rng.choice([(-0.25, -20.0), (-0.25, -15.5), (-0.25, -12.25), (-0.5, -8.0), (None, None)])
+def turn(rng: Random, start: int, role: Any, *, tidy: bool) -> dict[str, Any]:
+    said = text(rng)
+    length = rng.choice([0, 250, 500, 750, 1000, 1000, 1250, 2000, 3000]) if tidy else rng.randint(0, 12) * 250
+    sure, loud = rng.choice([(-0.25, -20.0), (-0.25, -15.5), (-0.25, -12.25), (-0.5, -8.0)])
     chars = None
     if not tidy:
         sure = rng.choice([sure, sure, -0.75, -2.0])
@@ -306,29 +349,43 @@ def span(role: Any, channel: Any, times: tuple[int, int], why: str | None) -> di
 
 
 def transcript(rng: Random, call_id: str = "c") -> dict[str, Any]:
-    """A row of `transcripts`. Half are tidy: two sides, all heard. The others have turns that overlap, speech without text,
-    tones, speakers of whom nothing is known, flags, missing spans; a few are chats or have no times."""
-    kind = rng.choice(["tidy"] * 6 + ["messy"] * 5 + ["no_spans", "no_times", "chat"])
-    tidy = kind == "tidy"
+    """A row of `transcripts`. Half are tidy: two sides, and all heard, or half of it. The others have turns that overlap, speech
+    without text, tones, speakers of whom nothing is known, flags, missing spans; a few are chats or have no times."""
+    kind = rng.choice(["tidy"] * 5 + ["half heard"] * 4 + ["messy"] * 5 + ["no_spans", "no_times", "chat"])
+    tidy = kind in ("tidy", "half heard")
     mixed = ["agent", "customer"] * 3 + ["system", "unknown", None]
     roles = ["agent", "customer"] if tidy else rng.choice([mixed, mixed, mixed, ["agent"], ["agent", "unknown"], ["unknown"]])
-    pauses = [0, 250, 300, 301, 500, 2000, 2001, 3000, -250, -500, -1000] + ([] if tidy else [-1000, -2000, -5000])
+    manner = rng.choice(["mixed", "mixed", "slow", "over each other", "over each other"])
+    pauses = {
+        "mixed": [0, 250, 300, 301, 500, 2000, 2001, 3000, -250, -500, -1000] + ([] if tidy else [-1000, -2000, -5000]),
+        "slow": [500, 750, 1000, 1500, 2000, 2001, 3000, 4000],
+        "over each other": [-250, -500, -1000, -1500, -2000, 0, 250],
+    }[manner]
     at = rng.choice([0, 500, 3000])
     turns: list[dict[str, Any]] = []
     for _ in range(rng.randint(2, 6) if tidy else rng.randint(0, 7)):
-        turns.append(turn(rng, max(0, at), roles, tidy=tidy))
-        if len(turns) > 1 and chance(rng, 5):
-            turns[-1] |= {"text": rng.choice(turns)["text"], "char_ms": None}
+        same = bool(turns) and chance(rng, 4)
+        role = turns[-1]["role"] if same else rng.choice(roles)
+        if manner == "over each other" and turns and not same:
+            role = {"agent": "customer", "customer": "agent"}.get(turns[-1]["role"], role)
+        turns.append(turn(rng, max(0, at), role, tidy=tidy))
+        if kind == "half heard" and chance(rng, 4):
+            turns[-1]["flags"] = ["loop"]
+        if len(turns) > 1 and chance(rng, 4):
+            own = [t for t in turns if t["role"] == turns[-1]["role"]]
+            turns[-1] |= {"text": rng.choice(own)["text"], "char_ms": None}
         at = turns[-1]["end_ms"] + rng.choice(pauses)
+    for one in turns if chance(rng, 8) else [t for t in turns if chance(rng, 16)]:
+        one |= {"avg_logprob": None, "level_dbfs": None}
     turns.sort(key=lambda t: t["start_ms"])
     for i, one in enumerate(turns):
         one["turn"] = i
     detected = [t for t in turns if tidy or not chance(rng, 6)]
     spans = [span(t["role"], t["channel"], (t["start_ms"], t["end_ms"]), "flagged" if t["flags"] else None) for t in detected]
     warnings: list[str] = []
-    for _ in range(rng.choice([0, 0, 0, 0, 1]) if tidy else rng.choice([0, 0, 1, 2])):
+    for _ in range(rng.choice({"tidy": [0, 0, 0, 0, 1], "half heard": [0, 1, 1, 2]}.get(kind, [0, 0, 1, 2]))):
         start, role = rng.randint(0, 40) * 250, rng.choice(roles)
-        why = rng.choice(["no_text", "no_text", "no_text", "truncated"])
+        why = rng.choice(["no_text", "no_text", "no_text", "truncated"] if kind != "half heard" else ["no_text"])
         spans.append(span(role, CHANNEL.get(role, 2), (start, start + rng.randint(0, 8) * 250), why))
         warnings += ["truncated"] if why == "truncated" else []
     spans.sort(key=lambda s: s["start_ms"])

@@ -15,9 +15,13 @@ from qc.conformance.suite import CASES, Case, load_suite, mark
 from qc.packs.conditions import Says
 from qc.packs.syntax import CONDITIONS
 from qc.packs.terms import FORMS
+from qc.scan.evaluate import PackScanner
 from qc.scan.matching import terms_of
+from qc.scan.view import view
 
 SUITE = load_suite()
+COLUMNS = ("agent_id", "agent_name", "provider", "queue", "started_at", "hangup", "satisfaction")
+"""Columns of the call list that every listed call has."""
 
 
 @cache
@@ -106,3 +110,14 @@ def test_a_case_that_is_not_written_right_is_refused(tmp_path: Path, text: str, 
 
 def test_the_cases_are_shipped() -> None:
     assert len(list(CASES.glob("*.yaml"))) >= 9
+
+
+@pytest.mark.parametrize("case", SUITE, ids=lambda case: case.id)
+def test_a_call_alone_is_answered_as_many_at_once(case: Case) -> None:
+    """What the columns of a batch decide, the evaluators of single calls say too: cases and explanations come from them."""
+    pack = case.pack
+    listed = None if case.listed is None else {**dict.fromkeys(COLUMNS), **case.listed}
+    scanner = PackScanner(pack)
+    call = view(case.row, confidence_floor=pack.confidence_floor, meta=listed)
+    (found,) = scanner.findings(call, scanner.scan([call])[0])
+    assert mark(case, found.row()) == [], case.about
