@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from qc.audio.decode import DecodeOptions
 from qc.audio.header import look
 from qc.calls import CallOptions, build_calls, save_calls
 from qc.cli.main import app
-from qc.errors import AudioError, UsageError
+from qc.errors import AudioError, ModelError, UsageError
 from qc.progress import Silent
 from qc.run.plan import Plan, PlanOptions, plan, write_order
 from qc.store import Store
 from qc.transcribe.options import TranscribeOptions
-from qc.transcribe.run import transcribe
+from qc.transcribe.run import hands_for, transcribe
+from qc.transcribe.work import Doors, Hands
 from tests.audio.sounds import encode, two_sides, write_wav
 from tests.transcribe.models import calls_folder
 
@@ -155,3 +157,36 @@ def test_the_command_prints_a_plan_and_json_and_its_exit_code_tells_of_bad_files
     assert value["probe"]["calls"] == 3
     assert CliRunner().invoke(app, [*arguments, "--budget", "soon"]).exit_code != 0
     assert not (tmp_path / "s").exists()
+
+
+def test_whatever_changes_how_long_a_run_takes_can_be_told_to_the_plan() -> None:
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    kept = {name: {p.name: p for p in verbs[name].params} for name in ("plan", "transcribe")}
+    of_what_is_kept_or_written = {"agent_channel", "redo", "write", "write_dir", "redact"}
+    assert set(kept["transcribe"]) - set(kept["plan"]) == of_what_is_kept_or_written
+    for name in set(kept["transcribe"]) & set(kept["plan"]):
+        assert kept["plan"][name].default == kept["transcribe"][name].default
+        assert kept["plan"][name].opts == kept["transcribe"][name].opts
+
+
+def test_the_probe_hears_with_the_options_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, model = calls_folder(tmp_path, 1)
+    (tmp_path / "words.txt").write_text("云帆\n", encoding="utf-8")
+    told: list[TranscribeOptions] = []
+
+    def hands(options: TranscribeOptions, count: int, doors: Doors) -> Hands:
+        told.append(options)
+        return hands_for(options, count, doors)
+
+    monkeypatch.setattr("qc.run.plan.hands_for", hands)
+    more = ["--prompt-file", str(tmp_path / "words.txt"), "--batch", "3", "--pack", "on", "--workers", "0", "--dtype", "float32"]
+    done = CliRunner().invoke(app, ["plan", str(folder), "--model", str(model), *more])
+    assert done.exit_code == 0, done.output
+    (one,) = told
+    assert (one.prompt, one.batch, one.pack, one.workers, one.dtype) == ("云帆", 3, "on", 0, "float32")
+    other = tmp_path / "models" / "large-v3.pt"
+    other.parent.mkdir()
+    other.write_bytes(b"another file under the name")
+    refused = CliRunner().invoke(app, ["plan", str(folder), "--model", "large-v3", "--model-dir", str(other.parent)])
+    assert isinstance(refused.exception, ModelError)
+    assert refused.exception.code == "wrong_digest"

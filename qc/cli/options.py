@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,7 @@ from qc.errors import StoreError, UsageError
 if TYPE_CHECKING:
     from qc.audio.decode import DecodeOptions
     from qc.store import Store
+    from qc.transcribe.options import TranscribeOptions
 
 _MAX_PROMPT = 64 << 10
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -161,6 +163,23 @@ def mono_role(text: str) -> str:
     if text not in ("agent", "customer", "unknown"):
         raise UsageError(f"{text!r} is no role", where="--mono-role", hint="agent, customer or unknown", code="role")
     return text
+
+
+def hearing(raw: str | None, max_hours: float, **typed: Any) -> TranscribeOptions:
+    """The options of transcription by their names on the command line, read and checked. Raises UsageError."""
+    from qc.transcribe.options import TranscribeOptions
+
+    readers: dict[str, tuple[str, Callable[[Any], Any]]] = {
+        "packing": ("pack", packing),
+        "prompt_file": ("prompt", prompt),
+        "agent_channel": ("agent_channel", channel),
+        "mono_role": ("mono_role", mono_role),
+    }
+    fields = {}
+    for name, value in typed.items():
+        field, read = readers.get(name, (name, None))
+        fields[field] = value if read is None else read(value)
+    return TranscribeOptions(decode=decode(raw, max_hours), **fields)
 
 
 def decode(raw: str | None, max_hours: float) -> DecodeOptions:

@@ -26,8 +26,17 @@ def plan(
     device: options.Device = "auto",
     mapping: options.Mapping = None,
     name_pattern: options.NamePattern = None,
+    mono_role: options.MonoRole = "unknown",
     raw: options.Raw = None,
     max_hours: options.MaxHours = 6.0,
+    batch: options.Batch = 0,
+    engine: options.Engine = "auto",
+    dtype: options.Dtype = "auto",
+    packing: options.Packing = "auto",
+    prompt_file: options.PromptFile = None,
+    model_dir: options.ModelDir = None,
+    workers: options.Workers = None,
+    producers: options.Producers = None,
     price: Annotated[float | None, typer.Option("--price", min=0, help="Money for an hour of one device.")] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="The time there is: 8h, 90m; says what is not reached.")] = None,
     risk: Annotated[
@@ -40,18 +49,32 @@ def plan(
 ) -> None:
     """Look at recordings before a big run: hours, channels, codecs, what cannot be read, and a forecast for this machine.
 
-    A few calls, drawn by their names, are transcribed to measure the speed; nothing is stored. Calls that the store has
-    already are left out.
+    A few calls, drawn by their names, are transcribed to measure the speed, with the options that a run would be given;
+    nothing is stored. Calls that the store has already are left out.
 
     Example:  qc plan recordings/ --calls calls.csv --model demo-zh --price 2.5 --budget 8h --risk satisfaction:low
     """
     from qc.calls import CallOptions
     from qc.run.plan import PlanOptions, write_order
     from qc.run.plan import plan as make
-    from qc.transcribe.options import TranscribeOptions
 
     which = CallOptions(options.sources(sources), calls, options.mapping(mapping), name_pattern, skip=(store,))
-    how = TranscribeOptions(model=model, language=language, device=device, decode=options.decode(raw, max_hours))
+    how = options.hearing(
+        raw,
+        max_hours,
+        model=model,
+        language=language,
+        device=device,
+        mono_role=mono_role,
+        batch=batch,
+        engine=engine,
+        dtype=dtype,
+        packing=packing,
+        prompt_file=prompt_file,
+        model_dir=model_dir,
+        workers=workers,
+        producers=producers,
+    )
     wanted = PlanOptions(which, how, store, probe, price=price, budget_s=_seconds(budget), risk=tuple(risk or ()))
     with console.progress(as_json) as progress:
         made = make(wanted, progress)

@@ -59,7 +59,6 @@ def run(
     from qc.calls import CallOptions
     from qc.report import ReportOptions
     from qc.run import RunOptions
-    from qc.transcribe.options import TranscribeOptions
 
     options.severity(fail_on)
     everything = RunOptions(
@@ -67,22 +66,23 @@ def run(
         packs=tuple(rules),
         trust=trust,
         allow=tuple(allow or ()),
-        transcribe=TranscribeOptions(
+        transcribe=options.hearing(
+            raw,
+            max_hours,
             model=model,
             language=language,
             device=device,
             batch=batch,
             engine=engine,
             dtype=dtype,
-            pack=options.packing(packing),
-            prompt=options.prompt(prompt_file),
+            packing=packing,
+            prompt_file=prompt_file,
             model_dir=model_dir,
-            agent_channel=options.channel(agent_channel),
-            mono_role=options.mono_role(mono_role),
+            agent_channel=agent_channel,
+            mono_role=mono_role,
             redo=redo,
             workers=workers,
             producers=producers,
-            decode=options.decode(raw, max_hours),
         ),
         report_dir=output,
         report=ReportOptions(langs=options.langs(lang), redact=redact),

@@ -55,28 +55,28 @@ def transcribe(
     Example:  qc transcribe recordings/ --calls calls.csv --store qc-store --model demo-zh
     """
     from qc.calls import CallOptions
-    from qc.transcribe.options import TranscribeOptions
 
     which = CallOptions(options.sources(sources), calls, options.mapping(mapping), name_pattern, skip=(store,))
-    how = TranscribeOptions(
+    how = options.hearing(
+        raw,
+        max_hours,
         model=model,
         language=language,
         device=device,
         batch=batch,
         engine=engine,
         dtype=dtype,
-        pack=options.packing(packing),
-        prompt=options.prompt(prompt_file),
+        packing=packing,
+        prompt_file=prompt_file,
         model_dir=model_dir,
-        agent_channel=options.channel(agent_channel),
-        mono_role=options.mono_role(mono_role),
+        agent_channel=agent_channel,
+        mono_role=mono_role,
         redo=redo,
         workers=workers,
         producers=producers,
         write=tuple(w.strip() for w in write.split(",") if w.strip()),
         write_dir=write_dir,
         redact=redact,
-        decode=options.decode(raw, max_hours),
     )
     _run(which, how, store, as_json)
 

@@ -28,7 +28,7 @@ from qc.store import Store, atomic_write
 from qc.tables import CALLS
 from qc.text.cells import harmless
 from qc.transcribe.options import TranscribeOptions
-from qc.transcribe.run import devices_of, hands_for
+from qc.transcribe.run import devices_of, fetch, hands_for
 from qc.transcribe.work import Call, Doors
 
 _MOST_HEADERS = 20_000
@@ -245,6 +245,7 @@ def _probe(rows: Sequence[Call], options: PlanOptions, progress: Progress, doors
     """Transcribe some calls, drawn by their names, as a run would; nothing is stored."""
     drawn = sorted(rows, key=_by_name)[: options.probe_calls]
     how = options.transcribe
+    fetch(how, progress)
     began = time.monotonic()
     progress.start("probe", len(drawn))
     hands = hands_for(how, len(rows), doors)

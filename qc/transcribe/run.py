@@ -83,8 +83,7 @@ def transcribe(
     table = _table(store.read("calls") if calls is None else calls)
     places = table.select(["call_id", "path", "file"]).to_batches()
     written = Written(options, (row for batch in places for row in batch.to_pylist()))
-    if options.engine in ("auto", "whisper", "openai"):
-        fetch_model(options.model, options.model_dir, progress)
+    fetch(options, progress)
     hands = hands_for(options, table.num_rows, doors or Doors())
     try:
         return _Work(store, options, progress, hands, written).run(table)
@@ -98,6 +97,12 @@ def _table(calls: Sequence[Mapping[str, Any]] | pa.Table) -> pa.Table:
     from qc.tables import schema
 
     return calls if isinstance(calls, pa.Table) else pa.Table.from_pylist([dict(c) for c in calls], schema=schema("calls"))
+
+
+def fetch(options: TranscribeOptions, progress: Progress) -> None:
+    """Have the model on the disk: what is named and not there is downloaded, and progress told. Raises ModelError."""
+    if options.engine in ("auto", "whisper", "openai"):
+        fetch_model(options.model, options.model_dir, progress)
 
 
 def hands_for(options: TranscribeOptions, count: int, doors: Doors) -> Hands:
