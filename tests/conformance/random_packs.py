@@ -142,7 +142,7 @@ def repeat(rng: Random) -> dict[str, Any]:
 
 def level(rng: Random) -> dict[str, Any]:
     what = rng.choice(["loudness", "rise"])
-    values = ["-20 dBFS", "-15.5 dBFS", "0 dB", "3 dB", "8 dB"]
+    values = ["-20 dBFS", "-15.5 dBFS", "0 dB", "3 dB", "8 dB"] if what == "loudness" else ["-3 dB", "0 dB", "3 dB", "8 dB"]
     return {"level": {"who": rng.choice(WHO), what: bound(rng, values)} | some(rng, 6, {"times": lambda: 2})}
 
 
@@ -215,6 +215,7 @@ def at_a_place(rng: Random, depth: int) -> dict[str, Any]:
             lambda: {"any": [at_a_place(rng, depth - 1) for _ in range(rng.randint(1, 3))]},
             lambda: words(rng, depth) | {"in": beside(rng, depth)},
             lambda: simple(rng) | {"says": rng.sample(CORE, rng.randint(1, 6)), "in": beside(rng, depth)},
+            lambda: simple(rng) | {"says": rng.sample(CORE, 6), "in": beside(rng, depth)},
         ]
     )()
 
@@ -302,7 +303,7 @@ def pack(rng: Random, rules: int = 4) -> dict[str, Any]:
     head = {"title": "t", "why": "w", "dimension": "d", "severity": "low", "points": -1}
     head["cases"] = {"hit": [{"agent": "a"}], "miss": [{"agent": "b"}]}
     listed = [
-        {**head, "id": f"r{i}", "when": condition(rng)} | (rng.choice(MORE) if chance(rng, 5) else {}) for i in range(rules)
+        {**head, "id": f"r{i}", "when": condition(rng)} | (rng.choice(MORE) if chance(rng, 3) else {}) for i in range(rules)
     ]
     return {**plain, "rules": listed}
 
@@ -363,7 +364,7 @@ def transcript(rng: Random, call_id: str = "c") -> dict[str, Any]:
     }[manner]
     at = rng.choice([0, 500, 3000])
     turns: list[dict[str, Any]] = []
-    for _ in range(rng.randint(2, 6) if tidy else rng.randint(0, 7)):
+    for _ in range(rng.randint(2, 8) if tidy else rng.randint(0, 7)):
         same = bool(turns) and chance(rng, 4)
         role = turns[-1]["role"] if same else rng.choice(roles)
         if manner == "over each other" and turns and not same:
