@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 
-from qc.transcribe.engines import Window
-from qc.transcribe.engines.align import fallback_heads, first_columns
+from qc.transcribe.engines import Window, loops
+from qc.transcribe.engines.align import _followed, fallback_heads, first_columns
 from qc.transcribe.packing import cuts, pack
 
 costs = st.integers(1, 6).flatmap(
@@ -51,6 +52,30 @@ def test_a_clear_diagonal_is_followed() -> None:
     for row in range(4):
         heard[row, 10 * row : 10 * row + 10] = 1.0
     assert first_columns(-heard).tolist() == [0, 10, 20, 30]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 200])
+def test_medians_of_seven(count: int) -> None:
+    values = np.random.default_rng(count).standard_normal((3, count)).astype(np.float32)
+    wanted = (
+        values if count <= 3 else np.median(sliding_window_view(np.pad(values, ((0, 0), (3, 3)), "reflect"), 7, axis=1), axis=2)
+    )
+    loops.medians(values)
+    assert np.array_equal(values, wanted)
+
+
+def test_what_is_heard_of_a_text_is_the_same_in_machine_code() -> None:
+    import torch
+
+    made, heads, d, ctx, tokens, frames = np.random.default_rng(3), 4, 16, 90, 7, 71
+    queries = made.standard_normal((2, tokens, d)).astype(np.float32) * 4
+    keys, scales = made.integers(-127, 128, (heads, d, ctx)).astype(np.int8), made.random((heads, d)).astype(np.float32) / 100
+    at = np.array([3, 1])
+    scores = queries @ (keys[at] * scales[at][:, :, None]) / np.sqrt(d)
+    weights = torch.from_numpy(scores).softmax(dim=-1)[None]
+    wanted = _followed(weights, torch.tensor([frames]), torch.tensor([tokens]))[0, :, :frames]
+    found = loops.heard(queries, at, keys, scales, frames)
+    assert np.allclose(found, wanted.numpy(), atol=1e-3)
 
 
 def test_without_listed_heads_the_later_half_of_the_layers_is_taken() -> None:

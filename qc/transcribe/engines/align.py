@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FRAME_MS = 20
-_MEDIAN = 7
 
 
 def fallback_heads(dims: Mapping[str, int]) -> list[tuple[int, int]]:
@@ -41,6 +40,8 @@ class Aligner:
         import torch
 
         device = network.device
+        if network.eight:
+            return self._in_machine_code(network, caches, rows.tolist(), jobs)
         if device.type == "cpu":  # one at a time: what is worked on stays in the cache
             parts = [self._paths(network, caches, rows[n : n + 1], jobs[n : n + 1])[0] for n in range(len(jobs))]
             return lambda: _all_times(jobs, parts)
@@ -57,6 +58,30 @@ class Aligner:
 
         return late
 
+    def _in_machine_code(self, network: Network, caches: Caches, rows: Sequence[int], jobs: Sequence[Job]) -> Callable[[], None]:
+        """All of it at once, since nothing of it is far away."""
+        import numpy as np
+
+        from qc.transcribe.engines import loops
+        from qc.transcribe.engines.steps import in_parts
+
+        keys, scales = (part.numpy() for part in caches.sound[:2])
+        first = self.length - 1
+
+        def follow(begin: int, end: int) -> None:
+            for row, job in zip(rows[begin:end], jobs[begin:end], strict=True):
+                last, frames = first + _rows(job), _frames(job, network.dims["n_audio_ctx"])
+                parts = [
+                    (asked[row, :, first:last].contiguous().numpy(), np.array(caches.heads[at]), keys[at, row], scales[at, row])
+                    for at, asked in caches.asked.items()
+                ]
+                whole = sum(len(heads) for _, heads, _, _ in parts)
+                heard = sum(loops.heard(*part, frames) * (len(part[1]) / whole) for part in parts)
+                _times(job, np.asarray(heard, np.float32))
+
+        in_parts(len(jobs), network.parts, follow)
+        return _nothing
+
     def _paths(self, network: Network, caches: Caches, rows: Tensor, jobs: Sequence[Job]) -> Tensor:
         """How much each token, and the end where the model chose it, is heard in each frame: [n, most tokens, most frames]."""
         import torch
@@ -66,6 +91,10 @@ class Aligner:
         weights = network.attention(caches, rows, first, first + max(counts))[..., : max(frames)]
         device = network.device
         return _followed(weights, torch.tensor(frames, device=device), torch.tensor(counts, device=device))
+
+
+def _nothing() -> None:
+    """What there is to do later where all is done."""
 
 
 def _frames(job: Job, most: int) -> int:
@@ -80,13 +109,18 @@ def _rows(job: Job) -> int:
 
 def _all_times(jobs: Sequence[Job], paths: Iterable[Tensor]) -> None:
     for job, path in zip(jobs, paths, strict=True):
-        _times(job, path)
+        _times(job, path.numpy())
 
 
-def _times(job: Job, path: Tensor) -> None:
+def _times(job: Job, path: np.ndarray) -> None:
     """The times of a finished job's tokens, from how much each is heard in each frame [tokens, frames]."""
-    heard = _median(path[: _rows(job), : _frames(job, path.shape[1])]).double().numpy()
-    begun = first_columns(-heard).tolist()
+    import numpy as np
+
+    from qc.transcribe.engines import loops
+
+    heard = np.ascontiguousarray(path[: _rows(job), : _frames(job, path.shape[1])])
+    loops.medians(heard)
+    begun = first_columns(-heard.astype(np.float64)).tolist()
     ends = [*begun[1:], heard.shape[1] - 1][: len(job.tokens)]
     job.starts = [column * FRAME_MS for column in begun[: len(job.tokens)]]
     job.peaks = [
@@ -113,45 +147,13 @@ def _followed(weights: Tensor, frames: Tensor, counts: Tensor) -> Tensor:
     return ((weights - mean) / spread.clamp_min(1e-9)).mean(dim=1)
 
 
-def _median(values: Tensor) -> Tensor:
-    """Median of each value and three on either side along the last axis, mirrored at the ends."""
-    from torch.nn import functional
-
-    side = _MEDIAN // 2
-    if values.shape[-1] <= side:
-        return values
-    padded = functional.pad(values[None], (side, side), mode="reflect")[0]
-    return padded.unfold(-1, _MEDIAN, 1).median(dim=-1).values
-
-
 def first_columns(cost: np.ndarray) -> np.ndarray:
     """The column in which the cheapest path through a matrix enters each row: int64 [n] of float64 cost [n, columns].
 
-    Paths go from the first cell to the last by steps right, down or both (Sakoe and Chiba 1978). Each row is done at
-    once: going right from where the row was entered costs a difference of running sums, so the best place to enter is a
-    running minimum.
+    Paths go from the first cell to the last by steps right, down or both (Sakoe and Chiba 1978). Going right from where
+    a row was entered costs a difference of running sums, so the best place to enter is a running minimum.
     """
-    import numpy as np
+    from qc.transcribe.engines import loops
 
-    rows, columns = cost.shape
-    numbers = np.arange(columns)
-    entered = np.zeros((rows, columns), np.int64)
-    straight = np.zeros((rows, columns), bool)
-    best = np.cumsum(cost[0])
-    for row in range(1, rows):
-        diagonal = np.concatenate([[np.inf], best[:-1]])
-        straight[row] = best < diagonal
-        above = np.minimum(best, diagonal)
-        sums = np.cumsum(cost[row])
-        value = above - (sums - cost[row])
-        least = np.minimum.accumulate(value)
-        entered[row] = np.maximum.accumulate(np.where(value == least, numbers, 0))
-        best = sums + least
-    found = np.zeros(rows, np.int64)
-    column = columns - 1
-    for row in range(rows - 1, 0, -1):
-        column = int(entered[row, column])
-        found[row] = column
-        if not straight[row, column]:
-            column -= 1
+    found: np.ndarray = loops.entries(cost)
     return found

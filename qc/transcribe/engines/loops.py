@@ -20,8 +20,8 @@ _MIDDLE, _MOST, _TINY, _EPSILON = 128, _F(127), _F(1e-12), _F(1e-5)
 _BLOCK = 1024
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    how: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz", "nnan", "arcp"}}
+def _compiled(function: Callable[..., Any], exact: bool = False) -> Any:
+    how: dict[str, Any] = {"nogil": True, "fastmath": set() if exact else {"contract", "reassoc", "nsz", "nnan", "arcp"}}
     try:
         return numba.njit(cache=True, **how)(function)
     except RuntimeError:  # no folder to keep it in
@@ -338,3 +338,103 @@ def chosen(logits, most, never, forced, silent, columns, gains):  # type: ignore
         if silent > 0:
             total += _F(silent) * np.exp(-best)
         columns[r], gains[r] = column, -np.log(total)
+
+
+@_compiled
+def heard(queries, heads, keys, scales, frames):  # type: ignore[no-untyped-def]
+    """How much each token is heard in each frame: float32 [tokens, frames], standardised over the tokens, mean over the heads.
+
+    `queries` float32 [n, tokens, d] of the `heads` int64 [n]; `keys` int8 [all heads, d, ctx], `scales` float32 [all heads, d].
+    """
+    tokens, d = queries.shape[1], queries.shape[2]
+    out, weights = np.zeros((tokens, frames), np.float32), np.empty((tokens, frames), np.float32)
+    powers = np.empty(frames, np.int32)
+    bits = powers.view(np.float32)
+    mean, spread = np.empty(frames, np.float32), np.empty(frames, np.float32)
+    factor = _F(1) / np.sqrt(_F(d))
+    for i in range(len(heads)):
+        key, scale = keys[heads[i]], scales[heads[i]]
+        mean[:] = 0
+        spread[:] = 0
+        for t in range(tokens):
+            row = weights[t]
+            row[:] = 0
+            for c in range(d):
+                q, k = queries[i, t, c] * scale[c] * factor, key[c]
+                for n in range(frames):
+                    row[n] += q * _F(k[n])
+            _exponentials(row, powers, frames, _highest(row, frames))
+            total = _F(0)
+            for n in range(frames):
+                row[n] *= bits[n]
+                total += row[n]
+            for n in range(frames):
+                row[n] /= total
+                mean[n] += row[n]
+        for n in range(frames):
+            mean[n] /= _F(tokens)
+        for t in range(tokens):
+            for n in range(frames):
+                spread[n] += (weights[t, n] - mean[n]) * (weights[t, n] - mean[n])
+        for n in range(frames):
+            spread[n] = _F(1) / (max(np.sqrt(spread[n] / _F(tokens)), _F(1e-9)) * _F(len(heads)))
+        for t in range(tokens):
+            for n in range(frames):
+                out[t, n] += (weights[t, n] - mean[n]) * spread[n]
+    return out
+
+
+@_compiled
+def medians(values):  # type: ignore[no-untyped-def]
+    """Median of each value and three on either side along each row of float32 [rows, n], mirrored at the ends, in place.
+
+    Rows of up to three values stay as they are. The four largest of seven are sorted to the end, one after the other.
+    """
+    rows, count = values.shape
+    if count <= 3:
+        return
+    seven, wide = np.empty((7, count), np.float32), np.empty(count + 6, np.float32)
+    for r in range(rows):
+        wide[3 : count + 3] = values[r]
+        for n in range(3):
+            wide[n], wide[count + 3 + n] = values[r, 3 - n], values[r, count - 2 - n]
+        for k in range(7):
+            seven[k] = wide[k : k + count]
+        for done in range(4):
+            for k in range(6 - done):
+                low, high = seven[k], seven[k + 1]
+                for n in range(count):
+                    a, b = low[n], high[n]
+                    low[n] = min(a, b)
+                    high[n] = max(a, b)
+        values[r] = seven[3]
+
+
+def _entries(cost):  # type: ignore[no-untyped-def]
+    rows, columns = cost.shape
+    entered, straight = np.zeros((rows, columns), np.int32), np.zeros((rows, columns), np.bool_)
+    best = np.cumsum(cost[0])
+    for row in range(1, rows):
+        total, least, place, before = 0.0, np.inf, 0, np.inf
+        for column in range(columns):
+            here = best[column]
+            total += cost[row, column]
+            straight[row, column] = here < before
+            value = min(here, before) - (total - cost[row, column])
+            if value <= least:
+                least, place = value, column
+            entered[row, column] = place
+            before = here
+            best[column] = total + least
+    found = np.zeros(rows, np.int64)
+    column = columns - 1
+    for row in range(rows - 1, 0, -1):
+        column = entered[row, column]
+        found[row] = column
+        if not straight[row, column]:
+            column -= 1
+    return found
+
+
+entries = _compiled(_entries, exact=True)
+"""The column in which the cheapest path through float64 cost [rows, n] enters each row, int64 [rows]: see `align`."""
