@@ -4,7 +4,8 @@
 
 FOLDER holds the tables of WeTextProcessing and NeMo (suite_itn), OpenCC (suite_t2s), pypinyin, pinyin-data and pycorrector
 (suite_pinyin) and Presidio (suite_pii); they are not part of this project. One line a table: rows, rows that agree, share.
-`--show N` prints that many rows of each that do not. docs/agreement.md says what does not agree and why.
+`--show N` prints that many rows of each that do not. Of numerals, each row that does not agree is put to the first of
+`REASONS` whose marks it bears, and the rows are counted by reason: docs/agreement.md says more of each.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import re
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,6 +160,34 @@ def personal_data(folder: Path) -> Iterator[Table]:
         yield from (table for table in (finds, spares) if table.rows)
 
 
+REASONS: tuple[tuple[str, str], ...] = (
+    ("spoken English words become figures", r"^[\x00-\u024f\u0370-\u03ff\u2000-\u20ff]*$"),
+    ("filled pauses, 儿 and unknown characters are deleted or marked", r"[呃儿]|oov|啊 \||^啊"),
+    ("several numbers in a row are told apart", r"[百千]一[个千]|九百九|十[二九]?[一九]千|二十九千"),
+    ("fractions get a slash", r"分之|[0-9]又?[0-9]?/[0-9]+(?!/)(?![0-9]*月)"),
+    ("signs of arithmetic", r"[-±+=≤≥<>−] ?[0-9.]|[负加比]|等于"),
+    ("money gets its sign", r"[￥¥$€£₩₽]|CNY|HKD|TWD|RM[0-9]"),
+    (
+        "units get their sign",
+        r"[0-9 ](?:kg|km|g|kwh|mol|m²|ms|min|s|°|°C|Wv|w张)|O2O|B2B|c e o|[0-9]两|a七|[GDTKgdtk][0-9]|[A-Z][0-9A-Z]{4}",
+    ),
+    (
+        "dates and times are rewritten",
+        r"[年月日号点分秒][^|]*\|[^|]*[0-9][/:.-][0-9]|[0-9][ ]?[:：/.·-][0-9]|[0-9]0?[0-9]月|[0-9] ?[ab]\.?[dcm]\.?|[ap]m|[0-9]号|公元|刻|点[0-9]",
+    ),
+    ("ranges have ~ or - between them", r"[~]|[0-9]-[0-9]|百分之"),
+    ("a digit alone becomes a figure", r"^-?[零一二十0-9]+ \||\| -?[零一二十0-9]+ \||十几|[五十]+,"),
+    ("兆, 洞拐, 百分三十, 一点二五: not read here", r"[兆洞拐]|百分三|一点|\| 1\.[0-9]+ \|"),
+)
+"""Why a row of numerals does not agree: what the peers do besides, and the marks by which such a row is known."""
+
+
+def reason(shown: str) -> str:
+    """The first of `REASONS` whose marks a row (spoken | written | …) bears, or nothing."""
+    row = " | ".join(shown.split(" | ")[:2])
+    return next((name for name, marks in REASONS if re.search(marks, row)), "")
+
+
 GROUPS: dict[str, Callable[[Path], Iterator[Table]]] = {
     "numerals": numerals,
     "scripts": scripts,
@@ -178,8 +208,10 @@ def main() -> int:
         print(f"{asked.data}: the tables are not here; nothing was compared", file=sys.stderr)
         return 2
     figures: dict[str, Any] = {}
+    unknown: list[str] = []
     for group, tables in GROUPS.items():
         print(f"\n## {group}\n\n| table | rows | agree | share |\n|---|---|---|---|")
+        reasons: Counter[str] = Counter()
         for table in tables(asked.data):
             if asked.only not in table.name:
                 continue
@@ -187,6 +219,14 @@ def main() -> int:
             print(f"| {table.name} | {table.rows:,} | {table.agree:,} | {table.agree / table.rows:.1%} |")
             for shown in table.others[: asked.show]:
                 print(f"      {shown}")
+            if group == "numerals":
+                reasons.update(map(reason, table.others))
+                unknown += [shown for shown in table.others if not reason(shown)]
+        if reasons:
+            print("\n| why not | rows |\n|---|---|")
+            print("".join(f"| {name or 'not explained'} | {count:,} |\n" for name, count in reasons.most_common()))
+            print("".join(f"      {shown}\n" for shown in unknown))
+            figures["reasons"] = {name or "not explained": count for name, count in reasons.items()}
     if asked.json:
         asked.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0

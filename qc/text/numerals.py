@@ -5,7 +5,8 @@ Policy (what a recogniser writes is chance, so both the rule's words and the cal
   2. Numbers with units (十百千万亿, 两 before a unit): their value. 二十四 → 24, 三百五 → 350, 一万二 → 12000, 3万 → 30000,
      1万2000 → 12000.
   3. One digit alone (or 十, 两): only before a measure word (三小时, 两天, 一个) or after 第, 周, 星期. So 一下, 一定, 统一,
-     万一, 三心二意, 二维码 stay words. 一点 is a number after 上午, 下午, … and in 一点五亿, 一点五倍 alone; 十分 only before 钟 or after 点.
+     万一, 三心二意, 二维码 stay words. 一点 is a number after 上午, 下午, … and in 一点五亿, 一点五小时, 一点二五元 and the like alone (not
+     before 块, 天, 折: 便宜一点九折); 十分 only before 钟 or after 点.
   4. 百分之三十 → 30%, 百分之百 → 100%. 三点五 → 3.5 where no 分 follows, 1.5万 → 15000. 15:30 → 15点30. 1,000 → 1000.
   5. Two numbers said as one are a range: 三四十 → 30到40, 七百三四十 → 730到740, 十五六 → 15到16, 两三天 → 2到3天, 三五百 → 300到500. Two
      digits without a unit only before a measure word (三四天; 三四年, 三四号 and 三四 alone are read out) or after 第, 周, 星期.
@@ -31,7 +32,7 @@ _RUN = re.compile(r"[0-9零〇一二三四五六七八九十百千万亿两幺]+
 _DECIMAL = re.compile(r"([0-9]{1,9})\.([0-9]{1,6})([万亿])")
 _TOKEN = re.compile(f"{_DECIMAL.pattern}|[0-9]+\\.[0-9]+|{_RUN.pattern}")
 _SPOKEN_DECIMALS = re.compile(r"点([零〇一二三四五六七八九]+)([万亿]?)(?![0-9零〇一二三四五六七八九十百千分刻半])")
-_ONE_POINT = re.compile("点[零〇一二三四五六七八九]{1,9}(?:[万亿倍]|个百分点)")
+_ONE_POINT = re.compile("点[零〇一二三四五六七八九]{1,9}(?:[万亿倍元斤克吨米升秒]|个?小时|公[斤里]|[厘毫][米升]|个百分点)")
 """After 一: one point five, not «a little»."""
 
 _MEASURE = re.compile(_MEASURES)
@@ -239,8 +240,8 @@ def _value(words: str) -> int | None:
                 return None
             digit = int(DIGITS[char])
         elif char in _SMALL:
-            if digit is None and section and _SMALL[char] > last_unit:
-                section *= _SMALL[char]  # 十千米 is 10千米
+            if section and _SMALL[char] > last_unit:
+                section = (section + (digit or 0)) * _SMALL[char]  # 二十五千克 is 25千克
             else:
                 section += (1 if digit is None else digit) * _SMALL[char]
             digit, last_unit, zero = None, _SMALL[char], False

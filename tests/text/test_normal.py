@@ -172,12 +172,18 @@ def test_simplifying_keeps_every_position() -> None:
         ("1.5亿", "一点五亿"),
         ("1.2个百分点", "一点二个百分点"),
         ("10000米", "十千米"),
+        ("25千克", "二十五千克"),
+        ("311千米", "三百一十一千米"),
+        ("1.25元", "一点二五元"),
+        ("1.2克", "一点二克"),
+        ("1.5小时", "一点五小时"),
+        ("1.5个小时", "一点五个小时"),
     ],
 )
 def test_peers_are_right_about_these(written: str, same: str) -> None:
     assert normal_text(written) == normal_text(same)
 
 
-@pytest.mark.parametrize("text", ["便宜一点三块钱", "早一点一定给您", "快一点五分钟"])
+@pytest.mark.parametrize("text", ["便宜一点三块钱", "早一点一定给您", "快一点五分钟", "便宜一点九折吧", "快一点三天能到吗"])
 def test_a_little_is_no_number(text: str) -> None:
     assert "一点" in normal_text(text)
