@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FIELDS = tuple(f.name for f in CALLS.fields)
-_SLICE = 8192
+_SLICE = 4096
 _TEXT_FIELDS = ("agent_id", "agent_name", "provider", "queue")
 
 
@@ -133,7 +133,9 @@ def _pattern(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        pattern = re2.compile(text)
+        quiet = re2.Options()
+        quiet.log_errors = False
+        pattern = re2.compile(text, quiet)
     except re2.error as error:
         raise UsageError(f"the pattern cannot be read: {error}", where="--name-pattern", code="pattern") from error
     if not pattern.groupindex:
@@ -287,7 +289,7 @@ def _finish(rows: Rows, finished: Rows, index: Index, progress: Progress | None)
     for batch in rows.table().to_batches():
         for row in batch.to_pylist():
             if progress is not None:
-                _digest(row, index)
+                _digest(row)
                 progress.advance()
             _name_and_mark_copy(row, index)
             finished.add(row)
@@ -295,15 +297,11 @@ def _finish(rows: Rows, finished: Rows, index: Index, progress: Progress | None)
         progress.finish()
 
 
-def _digest(row: dict[str, Any], index: Index) -> None:
+def _digest(row: dict[str, Any]) -> None:
     """A file that cannot be read has no digest; one on another machine has a mark instead already."""
     if row["path"] is None or is_address(row["path"]):
         return
-    path = local_path(row["path"])
-    known, pair = index.digest(path)
-    if not known:
-        pair = _sha256(path)
-        index.add_digest(path, pair)
+    pair = _sha256(local_path(row["path"]))
     if pair is not None:
         row["size_bytes"], row["sha256"] = pair
 

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -30,15 +30,14 @@ CREATE TABLE found (
   number INTEGER PRIMARY KEY, path BLOB UNIQUE, relative TEXT, name TEXT, stem TEXT, address TEXT, size_bytes INTEGER,
   version TEXT, named TEXT, taken INTEGER DEFAULT 0);
 CREATE TABLE ids (call_id TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID;
-CREATE TABLE digests (path BLOB PRIMARY KEY, size_bytes INTEGER, sha256 TEXT) WITHOUT ROWID;
 CREATE TABLE first (sha256 TEXT PRIMARY KEY, call_id TEXT) WITHOUT ROWID;
 CREATE TABLE again (base TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID;
 """
-_LOOKED_UP = """
-CREATE INDEX by_name ON found (name);
-CREATE INDEX by_stem ON found (stem);
-CREATE INDEX by_pattern ON found (named) WHERE named IS NOT NULL;
-"""
+_LOOKED_UP = (
+    "CREATE INDEX by_name ON found (name)",
+    "CREATE INDEX by_stem ON found (stem)",
+    "CREATE INDEX by_pattern ON found (named) WHERE named IS NOT NULL",
+)
 _FOUND = "SELECT path, relative, address, size_bytes, version FROM found"
 
 
@@ -48,15 +47,19 @@ def _temporary() -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(
-            f"cannot write a temporary file: {getattr(error, 'strerror', None) or error}",
-            where=tempfile.gettempdir(),
-            hint="free its disk, or name another folder in the environment variable TMPDIR",
-        ) from error
+        raise _no_room(error) from error
+
+
+def _no_room(error: Exception) -> StoreError:
+    return StoreError(
+        f"cannot write a temporary file: {getattr(error, 'strerror', None) or error}",
+        where=tempfile.gettempdir(),
+        hint="free its disk, or name another folder in the environment variable TMPDIR",
+    )
 
 
 class Index:
-    """Recordings by path, name and stem, and which id belongs to whom. Raises StoreError when the temporary disk is full."""
+    """Recordings by path, name and stem, which id belongs to whom, which bytes came first. Raises StoreError when the temporary disk is full."""
 
     def __init__(self) -> None:
         with _temporary():
@@ -69,8 +72,10 @@ class Index:
         self._db.close()
 
     def _do(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        with _temporary():
+        try:
             return self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise _no_room(error) from error
 
     # -- recordings -------------------------------------------------------------------------------------------------
 
@@ -86,7 +91,8 @@ class Index:
         columns = "path, relative, name, stem, address, size_bytes, version, named"
         with _temporary():
             self._db.executemany(f"INSERT OR IGNORE INTO found ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values())
-            self._db.executescript(_LOOKED_UP)
+            for index in _LOOKED_UP:
+                self._db.execute(index)
 
     def at(self, path: Path) -> Found | None:
         """The recording at a path."""
@@ -123,7 +129,7 @@ class Index:
                 return
             yield from map(_found, some)
 
-    # -- ids and digests --------------------------------------------------------------------------------------------
+    # -- ids and copies ---------------------------------------------------------------------------------------------
 
     def id_place(self, call_id: str) -> str | None:
         """Where an id was given; None when it is free."""
@@ -149,19 +155,9 @@ class Index:
 
     def first_with(self, sha256: str, call_id: str) -> str | None:
         """The id of the first call with these bytes; None when `call_id` is that."""
-        row = self._do("SELECT call_id FROM first WHERE sha256 = ?", sha256).fetchone()
-        if row is None:
-            self._do("INSERT INTO first VALUES (?, ?)", sha256, call_id)
-        return None if row is None else str(row[0])
-
-    def digest(self, path: Path) -> tuple[bool, tuple[int, str] | None]:
-        """(whether a file was read through before, its size and SHA-256 when it could be)."""
-        row = self._do("SELECT size_bytes, sha256 FROM digests WHERE path = ?", _key(path)).fetchone()
-        return row is not None, None if row is None or row[1] is None else (int(row[0]), str(row[1]))
-
-    def add_digest(self, path: Path, pair: tuple[int, str] | None) -> None:
-        """Note a file's size and SHA-256, or that it cannot be read."""
-        self._do("INSERT INTO digests VALUES (?, ?, ?)", _key(path), *(pair or (None, None)))
+        if self._do("INSERT OR IGNORE INTO first VALUES (?, ?)", sha256, call_id).rowcount:
+            return None
+        return str(self._do("SELECT call_id FROM first WHERE sha256 = ?", sha256).fetchone()[0])
 
 
 def _key(path: Path) -> bytes:
@@ -218,4 +214,5 @@ class Rows:
 
     def close(self) -> None:
         """Let the file go, for rows that nobody wants any more; a table made of them stays."""
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take was told when it was written
+            self._file.close()

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,21 +144,28 @@ def test_killed_at_twenty_random_moments_the_tables_end_up_the_same(tmp_path: Pa
     run(folder, tmp_path / "quiet", model)
     whole_s = time.monotonic() - began
     quiet = table(tmp_path / "quiet")
-    kills = in_a_part = rounds = 0
+    kills = halves = midway = rounds = 0
     store = tmp_path / "s"
     starter, arguments = _starter(), command(folder, store, model)[3:]
     while kills < 20:
         process = starter.Process(target=as_a_command, args=(arguments,))
         process.start()
-        if kills % 4 == 3:
-            in_a_part += _wait_for_part(store, process)
-        else:
+        before = _half_parts(store)
+        if kills % 4 == 3:  # while a part is being written
+            _wait(process, lambda before=before: bool(_half_parts(store) - before))
+        elif kills % 4:  # somewhere in the work
+            more = len(Store(store).parts("transcripts")) + chance.randint(1, 4)
+            _wait(process, lambda more=more: len(Store(store).parts("transcripts")) >= more)
+            process.join(chance.uniform(0, 0.05) * whole_s)
+        else:  # anywhere
             process.join(chance.uniform(0.05, 0.6) * whole_s)
         if process.exitcode is None:
             process.kill()
             kills += 1
         process.join()
+        halves += bool(_half_parts(store) - before)
         found = table(store)
+        midway += 0 < len(found) < len(quiet)
         ids = [r["call_id"] for r in found]
         assert len(ids) == len(set(ids))
         assert all(row in quiet for row in found[:: max(1, len(found) // 7)])
@@ -169,19 +176,20 @@ def test_killed_at_twenty_random_moments_the_tables_end_up_the_same(tmp_path: Pa
     final = subprocess.run(command(folder, store, model), capture_output=True, check=False)
     assert final.returncode == 0, final.stderr.decode()
     assert table(store) == quiet
-    sys.stderr.write(
-        f"{kills} kills, {in_a_part} of them while a part was being written, {rounds} rounds finished between them\n"
-    )
-    assert in_a_part > 0
+    sys.stderr.write(f"{kills} kills: {halves} left half a part, {midway} some of the calls; {rounds} rounds finished between\n")
+    assert halves >= 2
+    assert midway >= 5
 
 
-def _wait_for_part(store: Path, process: Any) -> int:
-    """Until a part is being written; 1 when one was seen."""
-    while process.exitcode is None:
-        if any((store / "transcripts").glob(".part-*.tmp")):
-            return 1
-        time.sleep(0.0005)
-    return 0
+def _half_parts(store: Path) -> set[Path]:
+    """What is left of parts whose writer was killed."""
+    return set((store / "transcripts").glob(".part-*.tmp"))
+
+
+def _wait(process: Any, until: Callable[[], bool]) -> None:
+    """Until something is so, or the process has ended."""
+    while process.exitcode is None and not until():
+        time.sleep(0.0002)
 
 
 # -- disks ----------------------------------------------------------------------------------------------------------
@@ -232,11 +240,39 @@ def test_a_disk_that_is_read_only_is_a_clear_error_before_anything_is_heard(tmp_
         assert "Read-only" in caught.value.message or os.strerror(errno.EROFS) in caught.value.message
 
 
-def test_a_mount_that_vanishes_under_the_store_leaves_nothing_behind(tmp_path: Path) -> None:
+@posix
+def test_a_file_system_that_takes_no_more_bytes_is_a_clear_error_for_any_user(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 40)
+    run(folder, tmp_path / "quiet", model)
+    store = tmp_path / "s"
+    small = f"import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000)); sys.argv = {command(folder, store, model)[2:]!r}; runpy.run_module('qc', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", small], capture_output=True, check=False, text=True)
+    assert done.returncode == 5, done.stderr
+    assert "cannot write" in json.loads(done.stdout)["error"]["message"]
+    assert done.stderr == ""
+    assert table(store) != table(tmp_path / "quiet")
+    run(folder, store, model)
+    assert table(store) == table(tmp_path / "quiet")
+
+
+def test_temporary_files_that_find_no_room_are_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = calls_folder(tmp_path, 2)
+    lines = "".join(f"c{n},c{n}.wav,{'x' * 90}\n" for n in range(5_000))
+    (tmp_path / "calls.csv").write_text("call_id,file,note\n" + lines, encoding="utf-8")
+    with mounted(tmp_path / "small", "size=64k") as small:
+        monkeypatch.setattr("tempfile.tempdir", str(small))
+        with pytest.raises(StoreError, match="No space left") as caught:
+            build_calls(CallOptions((folder,), tmp_path / "calls.csv"))
+        assert "TMPDIR" in caught.value.hint
+        assert list(small.iterdir()) == []
+
+
+def test_a_mount_that_vanishes_under_the_store_leaves_nothing_behind_and_is_gone_on_with_when_it_is_back(tmp_path: Path) -> None:
     folder, model = calls_folder(tmp_path, 12)
+    run(folder, tmp_path / "quiet", model)
     rows, _ = build_calls(CallOptions((folder,)))
-    disk = tmp_path / "disk"
-    with mounted(disk, "size=8m"):
+    disk, kept = tmp_path / "disk", tmp_path / "kept"
+    with mounted(kept, "size=8m"), _again(kept, disk):
         store = Store(disk / "s")
         save_calls(store, rows)
         options = TranscribeOptions(model=str(model), device="cpu", commit_calls=1)
@@ -252,3 +288,19 @@ def test_a_mount_that_vanishes_under_the_store_leaves_nothing_behind(tmp_path: P
         with pytest.raises(StoreError, match="gone"):
             transcribe(store, replace(options), Vanishing(), rows)
         assert list(disk.iterdir()) == []
+        saved = len(table(kept / "s"))
+        assert 0 < saved < 12
+        with _again(kept, disk):
+            assert run(folder, disk / "s", model).skipped == saved
+            assert table(disk / "s") == table(tmp_path / "quiet")
+
+
+@contextlib.contextmanager
+def _again(there: Path, place: Path) -> Iterator[None]:
+    """What is mounted at one place, at another one too."""
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", "--bind", str(there), str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)
