@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qc.packs.book_words import SEVERITY
 from qc.packs.reasons import WHY
 from qc.report.words import REASONS as REPORT_REASONS
 from qc.report.words import WARNINGS as REPORT_WARNINGS
@@ -12,6 +13,11 @@ from qc.transcribe.reasons import REASONS, WARNINGS
 def test_the_report_has_a_word_and_a_remedy_for_every_failure_and_warning() -> None:
     assert set(REASONS) <= set(REPORT_REASONS)
     assert {w.partition(":")[0] for w in WARNINGS} <= set(REPORT_WARNINGS)
+
+
+def test_the_report_and_the_rulebook_call_severities_the_same() -> None:
+    for lang, words in SEVERITY.items():
+        assert {word: Words(lang).named("severity", word).lower() for word in words} == {k: v.lower() for k, v in words.items()}
 
 
 def test_the_report_has_a_word_for_every_reason_of_an_undecided_verdict() -> None:

@@ -19,7 +19,7 @@ from qc.report.drawings import Chart
 from qc.report.model import Call, Finding, ReportData, ReportOptions, Sound
 from qc.report.safe import safe_name, short, visible
 from qc.report.sampling import Drawn
-from qc.report.words import Words, clock, figure, percent, span, when
+from qc.report.words import Words, clock, figure, percent, span
 from qc.tables import MIN_CALLS, MIN_COMPARED
 from qc.version import VERSION
 
@@ -193,7 +193,6 @@ def _environment() -> Environment:
         points=points,
         told=told,
         stretch=_stretch,
-        when=when,
         number=lambda value: "" if value is None else repr(float(value)),
         severity_rank=lambda rule: -1 if rule.points > 0 else SEVERITIES.index(rule.severity),
         signed=_signed,

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from qc.packs.reasons import WHY
 from qc.report.model import LANGS
 
-_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 WORDS: dict[str, tuple[str, str]] = {
     "html_lang": ("zh-CN", "en"),
@@ -51,11 +52,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "manual_item": ("由人判断", "Judged by people"),
     "audio_level": ("音量", "Level"),
     "audio_level_value": ("{n} dBFS", "{n} dBFS"),
-    "audio_note": ("单声道 {mono} 通，有其他提示 {warned} 通", "{mono} on one channel, {warned} with other notes"),
+    "audio_note": ("dBFS；单声道 {mono} 通，有其他提示 {warned} 通", "dBFS; {mono} on one channel, {warned} with other notes"),
     "warned": ("有其他提示", "With notes"),
     "compared_beside": (
-        "听清率 {coverage}（全部 {all}），音量 {level}（全部 {all_level}），单声道 {mono} 通。没有按这些校正，请一并看。",
-        "Heard {coverage} (of all {all}), level {level} (of all {all_level}), {mono} calls on one channel. Nothing is adjusted for these; read them along.",
+        "听清率 {coverage}（全部 {all}），音量 {level}（全部 {all_level}），单声道通话 {mono} 通。没有按这些校正，请一并看。",
+        "Heard {coverage} (of all {all}), level {level} (of all {all_level}), calls on one channel: {mono}. Nothing is adjusted for these; read them along.",
     ),
     "agreement": ("复核人之间", "Between reviewers"),
     "agreement_note": ("{calls} 通有两人以上判断，{pairs} 对", "{calls} calls judged by two or more, {pairs} pairs"),
@@ -392,7 +393,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "severity_low": ("轻微", "Low"),
     "severity_medium": ("一般", "Medium"),
     "severity_high": ("严重", "High"),
-    "severity_critical": ("重大", "Critical"),
+    "severity_critical": ("极严重", "Critical"),
     "verdict_hit": ("命中", "Hit"),
     "verdict_undecided": ("未定", "Undecided"),
     "verdict_overruled": ("复核：不成立", "Reviewed: no hit"),
@@ -591,6 +592,16 @@ class Words:
             return self("minutes_value", n=f"{seconds / 60:.0f}")
         return self("hours_value", n=f"{seconds / 3600:,.1f}")
 
+    def when(self, text: str) -> str:
+        """A day, or a day and time, of ISO 8601 as the language writes it, without seconds and zone; other text as it is."""
+        found = _ISO.fullmatch(text)
+        if found is None or not 1 <= int(found[2]) <= 12:
+            return text
+        year, month, day = (int(found[i]) for i in (1, 2, 3))
+        if self.lang == "zh":
+            return f"{year}年{month}月{day}日" + (f" {found[4]}" if found[4] else "")
+        return f"{day} {_MONTHS[month - 1]} {year}" + (f", {found[4]}" if found[4] else "")
+
 
 def clock(ms: int | None) -> str:
     """A place in a recording: 1:05, 1:02:03; a dash where there is none."""
@@ -599,11 +610,6 @@ def clock(ms: int | None) -> str:
     seconds = ms // 1000
     hours, rest = divmod(seconds, 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60:02d}:{rest % 60:02d}"
-
-
-def when(text: str) -> str:
-    """A time as the call list gives it; ISO 8601 without its T, seconds and zone."""
-    return _ISO.sub(r"\1 \2", text) if _ISO.fullmatch(text) else text
 
 
 def figure(value: float | None, digits: int = 1) -> str:

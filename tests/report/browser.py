@@ -75,6 +75,10 @@ class Browser:
         self._session = self.devtools("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.devtools(f"{domain}.enable", {})
+        self.look(size, dark=dark)
+
+    def look(self, size: tuple[int, int], *, dark: bool) -> None:
+        """Make the window so large, in the light or in the dark; below 600 pixels it is a telephone's."""
         metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
         self.devtools("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -144,6 +148,16 @@ class Browser:
         ]
         self._events = []
         return [json.dumps(e["params"], ensure_ascii=False)[:500] for e in said]
+
+    def faults(self, axe: str) -> list[Any]:
+        """What axe-core (its source) finds on the page: (impact, rule, pieces of the page) of each serious fault."""
+        self.evaluate(f"{axe}; 0")
+        self.evaluate("axe.run(document).then((r) => { window.found = r; return 0; })")
+        assert self.run("return window.found.passes.length") > 8
+        found = self.run(
+            "return window.found.violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160))])"
+        )
+        return [v for v in found if v[0] in ("serious", "critical")]
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """A PNG of the window, or of the whole page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,16 +12,59 @@ import fixture_store
 import pytest
 from browser import Browser
 
+from qc.packs.book import book
 from qc.report import write_report
+from qc.report.listen import ListenOptions, write_listen
+from qc.review.draw import DrawOptions, draw_reviews, keep_plan
+from qc.review.page import PageOptions, write_review
+from qc.review.serve import ReviewServer
+from qc.score import score
+from qc.store import Store
 
 pytestmark = pytest.mark.skipif(bool(browser.missing()), reason=browser.missing() or "there is a browser")
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("browser")
-    write_report(fixture_store.normal(base, audio=True), base / "out")
-    return base / "out"
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The normal store, its calls drawn for review and judged as the machine did, but where it could not tell."""
+    made = fixture_store.normal(tmp_path_factory.mktemp("browser"), audio=True)
+    keep_plan(made, draw_reviews(made, DrawOptions(per_rule=4, seed=2)))
+    said = {(r["call_id"], v["rule"]): v["verdict"] for r in made.read("findings").to_pylist() for v in r["verdicts"] or ()}
+    asked = [{k: r[k] for k in ("pack_id", "call_id", "rule")} for r in made.read("review_plan").to_pylist()]
+    answers = [r | {"reviewer": "li", "answer": said.get((r["call_id"], r["rule"]), "miss")} for r in asked]
+    made.append("reviews", [r for r in answers if r["answer"] != "undecided"])
+    score(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def report(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("browser-report") / "out"
+    write_report(store, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def others(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, str | Path]]]:
+    """Pages that are not the report's, by kind and language: the listen list, the page to judge on, the same served, the rulebook."""
+    base = tmp_path_factory.mktemp("browser-others")
+    plan = store.read("review_plan").to_pylist()[:6]
+    write_listen(store, base / "listen", ListenOptions(n=6, seed=3))
+    write_review(store, base / "review", plan, PageOptions(evidence=True))
+    served = ReviewServer(store, plan, PageOptions(evidence=True))
+    thread = threading.Thread(target=served.serve_forever, daemon=True)
+    thread.start()
+    made: dict[str, dict[str, str | Path]] = {kind: {} for kind in ("listen", "review", "served", "rulebook")}
+    for lang in ("zh", "en"):
+        made["listen"][lang] = base / "listen" / lang / "index.html"
+        made["review"][lang] = base / "review" / lang / "index.html"
+        made["served"][lang] = served.url.replace("index.html", f"{lang}/index.html")
+        made["rulebook"][lang] = base / f"rulebook-{lang}.html"
+        (base / f"rulebook-{lang}.html").write_text(book(fixture_store.pack(), (lang,)), encoding="utf-8")
+    yield made
+    served.shutdown()
+    served.server_close()
+    thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +92,18 @@ def agent_page(report: Path, lang: str, words: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["report", "hostile"])
-@pytest.mark.parametrize("size", ["wide", "phone"])
-def test_no_page_complains_or_scrolls_sideways(kind: str, size: str, request: pytest.FixtureRequest) -> None:
-    window: Browser = request.getfixturevalue(size)
-    for path in sorted(request.getfixturevalue(kind).rglob("*.html")):
-        window.open(path)
-        inner, content = window.run("return [innerWidth, document.documentElement.scrollWidth]")
-        assert content <= inner, path
-        assert window.run("return document.images.length + window.frames.length") == 0
-        assert window.complaints() == [], path
+def test_no_page_complains_or_scrolls_sideways(kind: str, wide: Browser, request: pytest.FixtureRequest) -> None:
+    try:
+        for path in sorted(request.getfixturevalue(kind).rglob("*.html")):
+            wide.open(path)
+            for size in ((1280, 900), (360, 740)):
+                wide.look(size, dark=size[0] < 600)
+                inner, content = wide.run("return [innerWidth, document.documentElement.scrollWidth]")
+                assert content <= inner == size[0], path
+            assert wide.run("return document.images.length + window.frames.length") == 0
+            assert wide.complaints() == [], path
+    finally:
+        wide.look((1280, 900), dark=False)
 
 
 def test_the_root_opens_in_the_readers_language(report: Path, wide: Browser, phone: Browser) -> None:
@@ -177,30 +224,57 @@ def test_tables_keep_their_meaning_on_a_phone(report: Path, phone: Browser) -> N
 
 
 def page_of(report: Path, kind: str, lang: str = "en") -> Path:
-    """The largest page of a kind."""
+    """The largest page of a kind, with an undecided rule where there is one."""
     if kind in ("index", "calls"):
         return report / lang / f"{kind}.html"
-    return max((report / lang / kind.removeprefix("a_")).glob("*.html"), key=lambda p: (p.stat().st_size, p.name))
+    pages = (report / lang / kind.removeprefix("a_")).glob("*.html")
+    return max(pages, key=lambda p: ("finding undecided" in p.read_text(encoding="utf-8"), p.stat().st_size, p.name))
 
 
 KINDS = ("index", "calls", "providers", "agents", "rules", "a_calls")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", ["wide", "phone"])
-def test_axe_finds_no_serious_fault(kind: str, size: str, report: Path, request: pytest.FixtureRequest) -> None:
-    """axe-core's rules (WCAG 2 A and AA, best practices), in the light on a desk and in the dark on a telephone."""
+LOOKS = {"zh": (((1280, 900), False), ((400, 860), True)), "en": (((1280, 900), True), ((400, 860), False))}
+"""Sizes and schemes in which a page is looked at, by language: each pair of language, size and scheme comes once."""
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "listen", "review", "served", "rulebook"])
+def test_axe_finds_no_serious_fault(kind: str, report: Path, others: dict[str, dict[str, str | Path]], wide: Browser) -> None:
+    """axe-core's rules (WCAG 2 A and AA, best practices); nothing scrolls sideways, nothing comes from elsewhere, the console is silent.
+
+    The agent's page has the coaching sheet, the rule's what reviews say of the rule, the call's what was not heard."""
     axe = pytest.importorskip("axe_core_python")
-    window: Browser = request.getfixturevalue(size)
-    window.open(page_of(report, kind, "zh" if size == "phone" else "en"))
     source = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-    window.evaluate(f"{source}; 0")
-    window.evaluate("axe.run(document).then((r) => { window.found = r; return 0; })")
-    found = window.run(
-        "return window.found.violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160))])"
-    )
-    assert [v for v in found if v[0] in ("serious", "critical")] == []
-    assert window.run("return window.found.passes.length") > 10
+    try:
+        for lang, looks in LOOKS.items():
+            page = others[kind][lang] if kind in others else page_of(report, kind, lang)
+            for size, dark in looks:
+                wide.look(size, dark=dark)
+                wide.open(page)
+                there = wide.run(
+                    "return [...arguments[0]].map((a) => document.querySelectorAll(a).length)", MUST_HAVE.get(kind, [])
+                )
+                assert all(there), (page, there)
+                assert wide.run("return [...document.querySelectorAll('details')].map((d) => { d.open = true; }).length") >= 0
+                assert wide.faults(source) == [], (page, size, dark)
+                assert wide.run("return document.documentElement.scrollWidth") == size[0], (page, size)
+                here = wide.run("return location.href.slice(0, location.href.lastIndexOf('/'))")
+                names = wide.run("return performance.getEntriesByType('resource').map((e) => e.name)")
+                assert all(kind == "served" and n.startswith(here.rpartition("/")[0]) for n in names), names
+                assert wide.complaints() == [], page
+    finally:
+        wide.look((1280, 900), dark=False)
+
+
+MUST_HAVE = {
+    "agents": ["#coach", "#compared", "article.call"],
+    "rules": ["#places", "#examples", ".facts > div:nth-of-type(6)"],
+    "a_calls": [".time svg", ".finding.undecided", "#transcript"],
+    "review": ["article.judge fieldset"],
+    "served": ["article.judge fieldset", "#saving[data-served]"],
+    "listen": ["article.call a.play"],
+    "rulebook": ["article .cases"],
+}
 
 
 def test_no_page_asks_for_anything_but_its_own_sound(report: Path, wide: Browser) -> None:

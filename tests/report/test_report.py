@@ -8,8 +8,10 @@ import dataclasses
 import hashlib
 import io
 import json
+import random
 import re
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,61 @@ def test_the_same_store_gives_the_same_bytes(normal: tuple[Store, Path], tmp_pat
     assert contents(tmp_path / "again") == contents(out)
     write_report(store, tmp_path / "again")
     assert contents(tmp_path / "again") == contents(out)
+
+
+def test_neither_the_order_of_the_calls_nor_the_number_of_processes_changes_a_byte(
+    normal: tuple[Store, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store whose rows were written in another order, in many parts, reported by two processes beside one."""
+    store, _ = normal
+    other = Store(tmp_path / "other")
+    save(other, fixture_store.pack())
+    for table in ("calls", "transcripts", "findings"):
+        rows = store.read(table).to_pylist()
+        for first in range(0, len(rows), 4):
+            other.append(table, random.Random(table).sample(rows, len(rows))[first : first + 4])
+    score(other)
+    monkeypatch.setattr("qc.report.work.PAGES_A_PROCESS", 10)
+    begun: list[int] = []
+    monkeypatch.setattr("qc.report.work.ProcessPoolExecutor", lambda n, *a: begun.append(n) or ProcessPoolExecutor(n, *a))
+    for name, of, processes in (("one", store, 1), ("two", other, 2)):
+        write_report(of, tmp_path / name, ReportOptions(formats=tuple(FORMATS), processes=processes))
+    assert begun == [2]
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert len(contents(tmp_path / "one")) > 100
+
+
+def test_the_board_has_whose_difference_is_proven_and_nobody_else(tmp_path: Path) -> None:
+    """Of three providers of 60 calls one is worse in one dimension alone; the others differ by chance."""
+    store, rules = Store(tmp_path / "store"), fixture_store.pack()
+    save(store, rules)
+    base = {
+        "pack_id": rules.id,
+        "pack_version": rules.version,
+        "pack_sha256": rules.sha256,
+        "pack_signer": "local",
+        "status": "ok",
+    }
+    who = {"甲": lambda i: i % 6 == 0, "乙": lambda i: i % 5 == 0, "丙": lambda i: i % 2 == 0}
+    calls = [(f"{p}{i:02d}", p, hit(i)) for p, hit in who.items() for i in range(60)]
+    slip = {"rule": "passed-around", "verdict": "hit", "severity": "high", "count": 1, "evidence": []}
+    store.append("calls", [{"call_id": c, "provider": p, "agent_id": f"{i % 2}"} for i, (c, p, _) in enumerate(calls)])
+    store.append("findings", [{**base, "call_id": c, "verdicts": [slip] if hit else []} for c, _, hit in calls])
+    score(store)
+    write_report(store, tmp_path / "out", ReportOptions(langs=("en",), formats=("html",)))
+    text = (tmp_path / "out" / "en" / "index.html").read_text(encoding="utf-8")
+    board = text[text.index('id="board"') : text.index("</section>", text.index('id="board"'))]
+    sides = re.findall(r'<h3 class="of">([^<]+)</h3>|<div class="side (\w+)">|<li><a [^>]*>([^<]+)</a>', board)
+    told = [next(filter(None, found)) for found in sides]
+    assert told.count("丙") == 2 and told[told.index("丙") - 1] == "worse"
+    assert [d for d, _, _ in sides if d] == ["Score", "Simplicity"]
+    proven = {
+        (r["dimension"], r["answer"], r["id"])
+        for r in store.read("comparisons").to_pylist()
+        if r["answer"] in ("better", "worse")
+    }
+    assert {(d, a) for d, a, _ in proven} <= {(d, a) for d in ("", "simplicity") for a in ("better", "worse")}
+    assert sum(len(found[2]) > 0 for found in sides) == len(proven)
 
 
 def test_the_manifest_lists_every_file_with_its_digest(normal: tuple[Store, Path]) -> None:

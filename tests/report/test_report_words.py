@@ -9,7 +9,7 @@ import pytest
 
 import qc.report
 from qc.packs.reasons import WHY
-from qc.report.words import REASONS, WARNINGS, WORDS, Words, clock, figure, percent, span, when
+from qc.report.words import REASONS, WARNINGS, WORDS, Words, clock, figure, percent, span
 from qc.transcribe import reasons
 
 HOME = Path(qc.report.__file__).parent
@@ -69,8 +69,16 @@ def test_figures() -> None:
 
 
 def test_times_of_the_list() -> None:
-    assert when("2025-11-03T10:35:00+08:00") == when("2025-11-03 10:35") == "2025-11-03 10:35"
-    assert when("十一月三日") == "十一月三日"
+    for lang, day in (("zh", "2025年11月3日"), ("en", "3 Nov 2025")):
+        when = Words(lang).when
+        assert when("2025-11-03T10:35:00+08:00") == when("2025-11-03 10:35") == day + {"zh": " 10:35", "en": ", 10:35"}[lang]
+        assert when("2025-11-03") == day
+        assert [when(odd) for odd in ("十一月三日", "2025-13-03", "", "2025-11-03T10")] == [
+            "十一月三日",
+            "2025-13-03",
+            "",
+            "2025-11-03T10",
+        ]
 
 
 def test_lengths() -> None:
