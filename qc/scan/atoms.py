@@ -31,8 +31,12 @@ def atoms(pattern: str) -> tuple[Texts, ...]:
     except (re.error, Warning, RecursionError, OverflowError, ValueError):
         return ()
     found = sorted(_sets(tree), key=lambda texts: (-min(2, *map(len, texts)), len(texts), sorted(texts)))
-    chosen = tuple(dict.fromkeys(found))[:MOST_SETS]
-    return chosen[:1] + tuple(texts for texts in chosen[1:] if min(map(len, texts)) > 1)
+    return tuple(dict.fromkeys(found))[:MOST_SETS]
+
+
+def is_common(texts: Texts) -> bool:
+    """Whether one of the texts is a character alone, which most turns may hold: looked for where little is left to look at."""
+    return min(map(len, texts)) == 1
 
 
 def _parse(pattern: str) -> Any:

@@ -42,7 +42,7 @@ from qc.scan.view import STRETCH_GAP_MS
 
 MISS, UNDECIDED, HIT = 1, 2, 4
 OPEN = MISS | UNDECIDED | HIT
-REASONS = ("", "no_speech", "not_heard", "truncated", "unless_not_heard")
+REASONS = ("", "no_speech", "not_heard", "truncated", "unless_not_heard", "unknown_role")
 _FAR = 1 << 44
 
 _Array = Any
@@ -54,7 +54,7 @@ class State:
 
     `plain`: it is undecided, and rests on nothing but `coverage` (NaN: none) and `why` (an index of `REASONS`). `rows`:
     where given, every place that the condition can rest on. `shown`: what a hit, or what is undecided, shows; complete
-    where `told`.
+    where `told`. `unclear`: undecided for certain where this is a rule's whole condition, and `shown` shows it.
     """
 
     bits: _Array
@@ -64,6 +64,7 @@ class State:
     rows: Rows | None = None
     told: Any = None
     shown: Callable[[Any], Shown] | None = None
+    unclear: Any = None
 
 
 @dataclass
@@ -87,7 +88,12 @@ class Shown:
 
     def and_(self, other: Shown) -> Shown:
         """This and the other, one after the other."""
-        return Shown(*(np.concatenate((getattr(self, n), getattr(other, n))) for n in self.__dataclass_fields__))
+        return Shown.all_of([self, other])
+
+    @classmethod
+    def all_of(cls, parts: Sequence[Shown]) -> Shown:
+        """All of them, one after the other."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
 
     @classmethod
     def spans(cls, call: _Array, start_ms: _Array, end_ms: _Array, role: _Array) -> Shown:
@@ -148,6 +154,7 @@ class Bounds:
         self.size = batch.columns.size
         self.blind = batch.columns.odd | batch.columns.cut
         """Calls of which only the evaluators of single calls know anything."""
+        self._not_found_of: dict[tuple[str, Window | None], tuple[_Array, _Array, _Array, _Array]] = {}
         self._gaps_of: dict[bool, Any] = {}
         self._orders: dict[tuple[bool, bool], Any] = {}
 
@@ -175,7 +182,7 @@ class Bounds:
         c, turn = self.columns, found.turn
         kept = self.batch.reliable[turn] & c.by(c.turn_role[turn], condition.who, maybe=True)
         turn, start, end = turn[kept], found.start[kept], found.end[kept]
-        first, last = c.folded.original(turn, start, end) if len(turn) else (turn, turn)
+        first, last = self.batch.folded.original(turn, start, end) if len(turn) else (turn, turn)
         start_ms, end_ms = self.batch.times(turn, first, last)
         return Rows(turn, start, end, c.by(c.turn_role[turn], condition.who), first, last, start_ms, end_ms)
 
@@ -216,19 +223,22 @@ class Bounds:
             least = max(need, condition.times)
             hit = (sure >= 1) & (least <= 1) & (heard | (not condition.unless))
             some = (count >= least) & (count > 0)
+            if least <= 1 and not condition.unless:  # nobody knows who said it
+                state.unclear = some & ~hit & ~self.blind
         else:
             hit, some = sure >= 1, count > 0
         state.bits = np.where(hit, HIT, np.where(some, OPEN, state.bits)).astype(np.uint8)
         state.plain &= ~some
         state.told = state.bits == HIT
         state.coverage = np.where(state.told, np.nan, state.coverage)
-        state.shown = lambda calls: self._words(rows, calls)
+        unclear = state.unclear if state.unclear is not None else np.zeros(self.size, bool)
+        state.shown = lambda calls: self._words(rows, calls, unclear)
         return state
 
-    def _words(self, rows: Rows, calls: _Array) -> Shown:
-        """What certain places in these calls (bool [calls]) show: occurrences, those that overlap once."""
+    def _words(self, rows: Rows, calls: _Array, unclear: _Array) -> Shown:
+        """What certain places in these calls (bool [calls]) show: occurrences, those that overlap once. Where `unclear`, all do."""
         call = self.columns.turn_call[rows.turn]
-        rows = apart_rows(rows.take(rows.sure & calls[call]))
+        rows = apart_rows(rows.take((rows.sure | unclear[call]) & calls[call]))
         return self._as_shown(rows)
 
     def _as_shown(self, rows: Rows) -> Shown:
@@ -276,17 +286,20 @@ class Bounds:
 
     def not_found(self, who: str, window: Window | None) -> State:
         """What it means that something was found nowhere in the window."""
-        c = self.columns
+        if (who, window) not in self._not_found_of:
+            self._not_found_of[who, window] = self._not_found(who, window)
+        return State(*(values.copy() for values in self._not_found_of[who, window]))
+
+    def _not_found(self, who: str, window: Window | None) -> tuple[_Array, _Array, _Array, _Array]:
+        """Bits, plain, coverage, why."""
         low, high = self.batch.range_ms(window, who)
         coverage, some = self.batch.coverage(who, low, high, window)
-        silent = c.silent(who)
+        silent = self.columns.silent(who)
         poor = some & ~silent
         poor[poor] &= coverage[poor] < self.coverage_floor
-        state = self.open(np.where(silent | poor, UNDECIDED, MISS))
-        state.plain = silent | poor
-        state.coverage = np.where(silent, np.nan, coverage)
-        state.why = np.where(silent, 1, np.where(poor, 2, 0)).astype(np.int8)
-        return state
+        bits = np.where(silent | poor, UNDECIDED, MISS).astype(np.uint8)
+        why = np.where(silent, 1, np.where(poor, 2, 0)).astype(np.int8)
+        return bits, silent | poor, np.where(silent, np.nan, coverage), why
 
     def _beside(self, condition: Says | NeverSays, window: Beside) -> State:
         anchor = self.of(window.anchor)

@@ -6,9 +6,9 @@ so what was heard. `tests/scan` holds both against `qc.scan.view`, which says th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from itertools import pairwise, repeat
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qc.packs.conditions import Window
-from qc.scan.folding import Folded, codes_of, fold_utf8, ranges
+from qc.scan.digest import Piece, digests
+from qc.scan.folding import Folded, codes_of, fold_chosen, fold_utf8, ranges
 from qc.scan.view import LOST, MAX_TURN_CHARS, Call, Span, Turn, view
 from qc.text.normal import Normal, normal
 
@@ -128,13 +129,17 @@ class Columns:
         return self.turn_chars > MAX_TURN_CHARS
 
     @cached_property
-    def folded(self) -> Folded:
-        """Normal forms of all turns, those left out that are too long to be one."""
+    def texts(self) -> tuple[_Array, _Array]:
+        """UTF-8 of all turns, and where each begins and the last ends; those left out that are too long to be one."""
         text = self.turn_text
         if self.overlong.any():
             text = pc.if_else(pa.array(self.overlong), "", text)
-        data, at = _bytes(text)
-        return fold_utf8(data, at, int(self.turn_chars.sum()))
+        return _bytes(text)
+
+    @cached_property
+    def folded(self) -> Folded:
+        """Normal forms of all turns."""
+        return fold_utf8(*self.texts, int(self.turn_chars.sum()))
 
     @cached_property
     def ends_silent(self) -> tuple[_Array, _Array]:
@@ -173,45 +178,36 @@ class Columns:
 
     def digests(self) -> list[str]:
         """SHA-256 of each call as scanning sees it: turns, detected speech, warnings, duration, what became of it."""
-        import hashlib
-
-        chars: Any = np.where(self._no_char, -(1 << 40), self.char_ms)
-        heads = zip(
-            *(self._column(name).to_pylist() for name in ("call_id", "status", "reason", "message", "warnings", "duration_ms")),
-            strict=True,
-        )
-        pieces = zip(
-            heads,
-            _cut(self._turn_block(), self.turn_first),
-            *_cut_strings(self.turn_text, self.turn_first),
-            *_cut_strings(self._flags, self.turn_flags[self.turn_first]),
-            _cut(chars, self.char_first[self.turn_first]),
-            _cut(self._span_block(), self.span_first),
-            *_cut_strings(pc.fill_null(self._why, ""), self.span_first),
-            strict=True,
-        )
-        sha256 = hashlib.sha256
-        return [
-            sha256(
-                b"".join(
-                    (
-                        repr(head).encode("utf-8", "surrogatepass"),
-                        turns,
-                        sizes,
-                        texts,
-                        b"\0",
-                        f_sizes,
-                        flags,
-                        c,
-                        b"\0",
-                        spans,
-                        w_sizes,
-                        why,
-                    )
-                )
-            ).hexdigest()
-            for head, turns, sizes, texts, f_sizes, flags, c, spans, w_sizes, why in pieces
+        chars: Any = np.where(self._no_char, -(1 << 40), self.char_ms) if len(self.char_ms) else self.char_ms
+        pieces = [
+            self._heads(),
+            _rows(self._turn_block(), self.turn_first),
+            *_strings(self.turn_text, self.turn_first),
+            _END,
+            *_strings(self._flags, self.turn_flags[self.turn_first]),
+            _rows(chars, self.char_first[self.turn_first]),
+            _END,
+            _rows(self._span_block(), self.span_first),
+            *_strings(pc.fill_null(self._why, ""), self.span_first),
         ]
+        return digests(pieces, self.size)
+
+    def _heads(self) -> Piece:
+        """What a call's row says besides turns and detected speech."""
+        names = ("call_id", "status", "reason", "message", "warnings", "duration_ms")
+        heads = [repr(head).encode("utf-8", "surrogatepass") for head in zip(*map(self._listed, names), strict=True)]
+        return np.frombuffer(b"".join(heads), np.uint8), np.concatenate(
+            ([0], np.cumsum([len(head) for head in heads], dtype=np.int64))
+        )
+
+    def _listed(self, name: str) -> Iterable[Any]:
+        """A column as Python has it."""
+        column = self._column(name)
+        if column.null_count == len(column):
+            return repeat(None, len(column))
+        if name == "warnings" and not column.null_count and not len(column.flatten()):
+            return ([] for _ in range(len(column)))
+        return self.call_ids if name == "call_id" else column.to_pylist()
 
     def _turn_block(self) -> _Array:
         sure, no_sure = _floats(self.turn_sure)
@@ -247,23 +243,21 @@ class Columns:
         return np.array([*range(len(ROLES)), *named], np.int64)
 
 
-def _cut(rows: _Array, first: _Array) -> Iterator[memoryview]:
+_END: Piece = np.zeros(1, np.uint8), None
+
+
+def _rows(rows: _Array, first: _Array) -> Piece:
     """The bytes of each call's rows."""
-    if not len(rows):
-        return repeat(memoryview(b""), len(first) - 1)
     block: Any = np.ascontiguousarray(rows)
-    whole = memoryview(block).cast("B")
-    ends = (first * (len(whole) // len(rows))).tolist()
-    return (whole[a:b] for a, b in pairwise(ends))
+    return block.reshape(-1).view(np.uint8), first * (block.nbytes // max(len(block), 1))
 
 
-def _cut_strings(strings: Any, first: _Array) -> tuple[Iterator[memoryview], Iterator[memoryview]]:
+def _strings(strings: Any, first: _Array) -> tuple[Piece, Piece]:
     """The lengths of each call's strings, and their bytes, without making strings of them."""
-    strings = pc.fill_null(strings, "")
+    strings = pc.fill_null(strings, "") if strings.null_count else strings
     sizes = pc.binary_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
-    whole = memoryview(_data(strings)).cast("B")
-    ends = np.concatenate(([0], np.cumsum(sizes)))[first].tolist()
-    return _cut(sizes, first), (whole[a:b] for a, b in pairwise(ends))
+    ends = np.concatenate(([0], np.cumsum(sizes)))[first]
+    return _rows(sizes, first), (np.frombuffer(_data(strings), np.uint8), ends)
 
 
 def _data(strings: Any) -> Any:
@@ -365,6 +359,7 @@ class Batch:
 
     def __init__(self, columns: Columns, floor: float | None, meta: Mapping[str, Any]) -> None:
         self.columns, self.floor, self.meta = columns, floor, meta
+        self._some: Folded | None = None
         flagged = np.diff(columns.turn_flags) > 0
         self.reliable = ~flagged & ~columns.overlong
         if floor is not None:
@@ -374,6 +369,16 @@ class Batch:
         self._windows: dict[Any, tuple[_Array, _Array]] = {}
         self._speech: dict[str, tuple[_Stretches, _Stretches, _Stretches]] = {}
         self._unheard: dict[int | None, _Stretches] = {}
+
+    @property
+    def folded(self) -> Folded:
+        """Normal forms: of the turns that `look_at` named, or of all."""
+        return self.columns.folded if self._some is None else self._some
+
+    def look_at(self, turns: _Array | None) -> Folded:
+        """From here on only these turns' normal forms are asked for (numbers in order), or those of all; by machine code."""
+        self._some = None if turns is None else fold_chosen(*self.columns.texts, turns)
+        return self.folded
 
     @cached_property
     def orderly(self) -> _Array:
@@ -407,24 +412,24 @@ class Batch:
         return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
 
     def _deducted_of(self, i: int) -> list[tuple[int, int, int]]:
-        from qc.scan.view import apart_in_time
+        from qc.scan.view import apart_in_time, overlaps
 
         c = self.columns
-        at = slice(c.turn_first[i], c.turn_first[i + 1])
         doubtful: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for t in (np.flatnonzero(~self.reliable[at]) + c.turn_first[i]).tolist():
-            key = (int(c.turn_channel[t]), int(c.turn_role[t]))
-            doubtful.setdefault(key, []).append((int(c.turn_start[t]), int(c.turn_end[t])))
-        found = []
-        spans = slice(c.span_first[i], c.span_first[i + 1])
-        for (channel, role), pieces in doubtful.items():
-            same = (c.span_channel[spans] == channel) & (c.span_role[spans] == role) & c.span_heard[spans]
-            for s in (np.flatnonzero(same) + c.span_first[i]).tolist():
-                for start, end in apart_in_time(pieces):
-                    low, high = max(start, int(c.span_start[s])), min(end, int(c.span_end[s]))
-                    if high > low:
-                        found.append((role, low, high))
-        return found
+        turns = np.flatnonzero(~self.reliable[c.turn_first[i] : c.turn_first[i + 1]]) + c.turn_first[i]
+        for channel, role, *times in zip(
+            *(a[turns].tolist() for a in (c.turn_channel, c.turn_role, c.turn_start, c.turn_end)), strict=True
+        ):
+            doubtful.setdefault((channel, role), []).append((times[0], times[1]))
+        apart = {key: apart_in_time(pieces) for key, pieces in doubtful.items()}
+        spans = np.flatnonzero(c.span_heard[c.span_first[i] : c.span_first[i + 1]]) + c.span_first[i]
+        return [
+            (role, low, high)
+            for channel, role, start, end in zip(
+                *(a[spans].tolist() for a in (c.span_channel, c.span_role, c.span_start, c.span_end)), strict=True
+            )
+            for low, high in overlaps(apart.get((channel, role), []), start, end)
+        ]
 
     def coverage(self, who: str, low: _Array, high: _Array, key: Any) -> tuple[_Array, _Array]:
         """Heard ÷ detected speech of `who` in a range of each call, and where anybody speaks there. `key` names the ranges."""
@@ -561,7 +566,7 @@ class Batch:
         )
 
     def _turns(self, i: int) -> tuple[Turn, ...]:
-        c = self.columns
+        c, folded = self.columns, self.folded
         a, b = int(c.turn_first[i]), int(c.turn_first[i + 1])
         at = slice(a, b)
         names = c.roles
@@ -594,7 +599,7 @@ class Batch:
                 reliable=reliable,
                 char_ms=timed,
                 level_dbfs=level,
-                folded=c.folded,
+                folded=folded,
                 place=a + k,
             )
             found.append(turn)
@@ -630,6 +635,8 @@ class _LaterTurn(Turn):
     def normal(self) -> Normal:
         if len(self.text) > MAX_TURN_CHARS:
             return normal(self.text[:MAX_TURN_CHARS])
+        if self.folded.known is not None and not self.folded.known[self.place]:
+            return normal(self.text)
         later = object.__new__(_LaterNormal)
         later.__dict__.update(folded=self.folded, place=self.place)
         return later

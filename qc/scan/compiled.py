@@ -60,10 +60,10 @@ _ONE, _POINT, _OF = 0x4E00, 0x70B9, 0x4E4B
 _MULTIPLIER = 0x9E3779B97F4A7C15
 
 
-def _fold(data, at, table, digits, phrases, edits, news, out, first, state, work):  # type: ignore[no-untyped-def]
+def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state, work):  # type: ignore[no-untyped-def]
     """Normal forms of turns from `state[0]` on; `state[1]` characters are there already. Gives why it stopped.
 
-    `data` uint8: UTF-8 of all turns, turn i `[at[i], at[i + 1])`. `table` uint32 by code point (`folding.TABLES.packed`).
+    `data` uint8: UTF-8 of all turns, turn i `[at[i], ends[i])`. `table` uint32 by code point (`folding.TABLES.packed`).
     `phrases`: (slots, start of each phrase, its length, its edits' first and count, characters). `edits` int64
     [n, 4]: start, size, where in `news`, length. `out` uint32 [3, n]: code point, first source character, one past the
     last, within the turn. On NEW_CHAR `state[2]` is the code point; on NEW_PHRASE `work[0, state[2]:state[3]]` the phrase.
@@ -73,12 +73,12 @@ def _fold(data, at, table, digits, phrases, edits, news, out, first, state, work
     form_out, low_out, high_out = out[0], out[1], out[2]
     chars, numbered, low, high = work[0], work[1], work[2], work[3]
     room = work.shape[1]
-    turns = len(at) - 1
+    turns = len(at)
     turn, used = state[0], state[1]
     code_bits = np.uint32(0x1FFFFF)
     while turn < turns:
         # the characters, each with its marks
-        place, end = at[turn], at[turn + 1]
+        place, end = at[turn], ends[turn]
         size = 0
         all_marks = np.uint32(0)
         special = False
@@ -280,32 +280,34 @@ def phrase_hash(codes: list[int]) -> int:
 # -- words ----------------------------------------------------------------------------------------------------------
 
 
-def _find_words(codes, table, single, pairs, words, found):  # type: ignore[no-untyped-def]
+def _find_words(codes, near, single, pairs, found):  # type: ignore[no-untyped-def]
     """Every place of every word into `found` int64 [2, n] (number, place), in order of place; how many there are, be it more.
 
-    `table` uint32 by code point: low byte which pairs it begins, next byte which it ends, bit 16 a word alone (`single`).
-    `pairs`: (slots, keys, first and count in `groups`, groups): words by their first two characters. `words`: (lengths, code
-    points [words, longest]).
+    `near`, `pairs`: `qc.scan.pairs.Pairs.near` and `.slots`. `single` int32 by code point: a word alone, or -1; or empty.
     """
-    slots, keys, group_first, group_size, groups = pairs
-    lengths, chars = words
+    bits, shift = near
+    slots, keys, group_first, group_size, groups, lengths, chars = pairs
+    u1, u6, u32, u63, multiplier = np.uint64(1), np.uint64(6), np.uint64(32), np.uint64(63), np.uint64(_MULTIPLIER)
     room = found.shape[1]
     count = 0
     size = len(codes)
+    some_single = len(single) > 0
     mask = np.uint64(len(slots) - 1)
-    mark = table[codes[0]] if size else np.uint32(0)
     for place in range(size):
-        here = mark
-        mark = table[codes[place + 1]] if place + 1 < size else np.uint32(0)
-        if here & 0x10000:
+        code = codes[place]
+        if some_single and single[code] >= 0:
             if count < room:
-                found[0, count], found[1, count] = single[codes[place]], place
+                found[0, count], found[1, count] = single[code], place
             count += 1
-        if here & (mark >> 8) & 0xFF:
-            key = np.uint64(codes[place]) << np.uint64(32) | np.uint64(codes[place + 1])
-            slot = (key * np.uint64(_MULTIPLIER)) >> np.uint64(32) & mask
+        if place + 1 == size:
+            break
+        key = np.uint64(code) << u32 | np.uint64(codes[place + 1])
+        hashed = key * multiplier
+        bit = hashed >> shift
+        if bits[bit >> u6] >> (bit & u63) & u1:
+            slot = hashed >> u32 & mask
             while slots[slot] >= 0 and keys[slots[slot]] != key:
-                slot = (slot + np.uint64(1)) & mask
+                slot = (slot + u1) & mask
             pair = slots[slot]
             if pair < 0:
                 continue
@@ -327,6 +329,107 @@ def _find_words(codes, table, single, pairs, words, found):  # type: ignore[no-u
 
 
 find_words = _Later(_find_words)
+
+
+def _pick(data, at, table, needles, marks, state, work):  # type: ignore[no-untyped-def]
+    """Marks the turns that can hold a word, from `state[0]` on; gives why it stopped (DONE, NEW_CHAR as `fold`, BAD).
+
+    `data`, `at`, `table` as in `fold`. `needles`: `qc.scan.pairs.Pairs.near` and `.slots`, `single` bool by code point or empty,
+    `loose`: any letter, digit or numeral will do. `work` uint32 [2, longest turn + 1].
+    """
+    near, shift, slots, keys, group_first, group_size, groups, lengths, chars, single, loose = needles
+    u1, u2, u3, u4, u6, u8 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(6), np.uint64(8)
+    u12, u16, u18, u24, u32, u63 = np.uint64(12), np.uint64(16), np.uint64(18), np.uint64(24), np.uint64(32), np.uint64(63)
+    code_bits, kinds = np.uint64(0x1FFFFF), np.uint64(_KIND)
+    three, three_bits = np.uint64(0xE08080), np.uint64(0xF0C0C0)
+    multiplier = np.uint64(_MULTIPLIER)
+    mask = np.uint64(len(slots) - 1)
+    some_single = len(single) > 0
+    text, places = work[0], work[1]
+    for turn in range(state[0], len(at) - 1):
+        place, end = np.uint64(at[turn]), np.uint64(at[turn + 1])
+        size, count, before = np.uint64(0), np.uint64(0), np.uint64(0)
+        hit = False
+        while place < end:
+            byte = np.uint64(data[place])
+            packed = np.uint64(0)
+            if place + u2 < end:
+                packed = byte << u16 | np.uint64(data[place + u1]) << u8 | np.uint64(data[place + u2])
+            if packed & three_bits == three:
+                code = packed >> u4 & np.uint64(0xF000) | packed >> u2 & np.uint64(0xFC0) | packed & u63
+                if code < np.uint64(0x800) or np.uint64(0xD800) <= code < np.uint64(0xE000):
+                    return BAD
+                place += u3
+            elif byte < np.uint64(0x80):
+                code = byte
+                place += u1
+            elif np.uint64(0xC2) <= byte < np.uint64(0xE0):
+                if place + u1 >= end or np.uint64(data[place + u1]) & np.uint64(0xC0) != np.uint64(0x80):
+                    return BAD
+                code = (byte & np.uint64(31)) << u6 | np.uint64(data[place + u1]) & u63
+                place += u2
+            elif np.uint64(0xF0) <= byte < np.uint64(0xF5) and place + u3 < end:
+                second, third, fourth = np.uint64(data[place + u1]), np.uint64(data[place + u2]), np.uint64(data[place + u3])
+                if (second & third & fourth & np.uint64(0x80)) == 0 or ((second | third | fourth) & np.uint64(0x40)) != 0:
+                    return BAD
+                code = (byte & np.uint64(7)) << u18 | (second & u63) << u12 | (third & u63) << u6 | fourth & u63
+                if code < np.uint64(0x10000) or code > np.uint64(0x10FFFF):
+                    return BAD
+                place += u4
+            else:
+                return BAD
+            char = np.uint64(table[code])
+            kind = char >> u24 & kinds
+            folded = char & code_bits
+            if kind == np.uint64(_CHINESE) and folded != np.uint64(37):
+                text[size] = folded
+                product = (before << u32 | folded) * multiplier >> shift
+                places[count] = size
+                count += near[product >> u6] >> (product & u63) & u1
+                size += u1
+                before = folded
+                if some_single:
+                    hit |= single[folded]
+                if loose:
+                    hit |= (char >> u24 & np.uint64(_NUMERAL)) != 0
+            elif kind != np.uint64(_SEPARATOR):
+                if char == 0:
+                    state[0], state[2] = turn, code
+                    return NEW_CHAR
+                hit |= loose or kind == np.uint64(_ODD)
+                text[size] = np.uint32(0)
+                size += u1
+                before = np.uint64(0)
+        for i in range(count):
+            if hit:
+                break
+            if places[i] == 0:
+                continue
+            begin = np.uint64(places[i]) - u1
+            key = np.uint64(text[begin]) << u32 | np.uint64(text[begin + u1])
+            slot = key * multiplier >> u32 & mask
+            while slots[slot] >= 0 and keys[slots[slot]] != key:
+                slot = slot + u1 & mask
+            pair = slots[slot]
+            if pair < 0:
+                continue
+            for k in range(group_first[pair], group_first[pair] + group_size[pair]):
+                needle = groups[k]
+                length = np.uint64(lengths[needle])
+                same = begin + length <= size
+                offset = u2
+                while same and offset < length:
+                    same = chars[needle, offset] == text[begin + offset]
+                    offset += u1
+                if same:
+                    hit = True
+                    break
+        marks[turn] = hit
+    state[0] = len(at) - 1
+    return DONE
+
+
+pick = _Later(_pick)
 
 
 def _find_sounds(codes, char, first, second, terms, heard, found):  # type: ignore[no-untyped-def]
@@ -371,42 +474,82 @@ def _find_sounds(codes, char, first, second, terms, heard, found):  # type: igno
 find_sounds = _Later(_find_sounds)
 
 
+def _hold(codes, first, turns, bits):  # type: ignore[no-untyped-def]
+    """Which of the turns hold one of some characters, or another that is the same in its lowest 12 bits. `bits` uint64 [64]."""
+    found = np.zeros(len(turns), np.bool_)
+    for i in range(len(turns)):
+        any_of = np.uint64(0)
+        for code in codes[first[turns[i]] : first[turns[i] + 1]]:
+            any_of |= bits[code >> np.uint32(6) & np.uint32(63)] >> np.uint64(code & np.uint32(63))
+        found[i] = any_of & np.uint64(1) != 0
+    return found
+
+
+hold = _Later(_hold)
+
+
 def _write_lines(codes, first, turns, out, begins):  # type: ignore[no-untyped-def]
     """UTF-8 of some turns into `out`, a line feed between them; `begins` where each begins. Gives how many bytes there are."""
-    used = 0
+    u1, u2, u3, u4 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    used = np.uint64(0)
     for i in range(len(turns)):
         if i > 0:
             out[used] = 10
-            used += 1
+            used += u1
         begins[i] = used
-        for place in range(first[turns[i]], first[turns[i] + 1]):
-            code = codes[place]
-            if code < 0x80:
+        for code in codes[first[turns[i]] : first[turns[i] + 1]]:
+            if np.uint32(0x800) <= code < np.uint32(0x10000):
+                out[used] = 0xE0 | code >> 12
+                out[used + u1] = 0x80 | code >> 6 & 63
+                out[used + u2] = 0x80 | code & 63
+                used += u3
+            elif code < np.uint32(0x80):
                 out[used] = code
-                used += 1
-            elif code < 0x800:
-                out[used], out[used + 1] = 0xC0 | code >> 6, 0x80 | code & 63
-                used += 2
-            elif code < 0x10000:
-                out[used], out[used + 1], out[used + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 63, 0x80 | code & 63
-                used += 3
+                used += u1
+            elif code < np.uint32(0x800):
+                out[used] = 0xC0 | code >> 6
+                out[used + u1] = 0x80 | code & 63
+                used += u2
             else:
-                out[used], out[used + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 63
-                out[used + 2], out[used + 3] = 0x80 | code >> 6 & 63, 0x80 | code & 63
-                used += 4
-    return used
+                out[used] = 0xF0 | code >> 18
+                out[used + u1] = 0x80 | code >> 12 & 63
+                out[used + u2] = 0x80 | code >> 6 & 63
+                out[used + u3] = 0x80 | code & 63
+                used += u4
+    return np.int64(used)
 
 
 write_lines = _Later(_write_lines)
 
 
-def pair_slots(keys: Any) -> Any:
-    """Where `find_words` looks for pairs: an open hash table of their numbers, at most half full, -1 where there is none."""
-    size = 1 << max(4, (2 * len(keys)).bit_length())
-    slots = np.full(size, -1, np.int32)
-    for number, key in enumerate(keys.tolist()):
-        slot = ((key * _MULTIPLIER & 0xFFFFFFFFFFFFFFFF) >> 32) & (size - 1)
-        while slots[slot] >= 0:
-            slot = (slot + 1) & (size - 1)
-        slots[slot] = number
-    return slots
+def _count_chars(data, starts, ends):  # type: ignore[no-untyped-def]
+    """How many characters begin in each range of the bytes of UTF-8. int64 [ranges]."""
+    counts = np.zeros(len(starts), np.int64)
+    for i in range(len(starts)):
+        for byte in data[starts[i] : ends[i]]:
+            counts[i] += (byte & 0xC0) != 0x80
+    return counts
+
+
+count_chars = _Later(_count_chars)
+
+
+# -- digests --------------------------------------------------------------------------------------------------------
+
+
+def _put(data, at, sizes, out, to):  # type: ignore[no-untyped-def]
+    """Each call's bytes of `data`, `sizes[i]` from `at[i]` on, into `out` uint8 at `to[i]`, which moves on."""
+    for i in range(len(to)):
+        count = sizes[i]
+        source, target = data[at[i] : at[i] + count], out[to[i] : to[i] + count]
+        for k in range(count):
+            target[k] = source[k]
+        to[i] += count
+
+
+put = _Later(_put)
+
+
+def hashes(keys: Any) -> Any:
+    """What the loops above make of pairs of characters (uint64, the first << 32 | the second); the highest bits tell most."""
+    return keys * np.uint64(_MULTIPLIER)

@@ -43,7 +43,7 @@ class BatchScanner:
         broken: dict[int, Exception] = {}
         if not self.rules:
             return broken
-        found = self._finder.find(batch.columns.folded)
+        found = self._finder.find(batch.look_at(self._finder.turns(*batch.columns.texts)))
         bounds = Bounds(batch, found, self.pack.coverage_floor)
         left: dict[int, list[tuple[int, Rule]]] = {}
         for number, rule in self.rules:
@@ -79,6 +79,11 @@ class BatchScanner:
             doubted = undecided & ~plain & state.told
             self._show_doubt(bounds.batch, number, (state.shown(doubted), state), verdicts)
             open_ &= ~doubted
+            if state.unclear is not None and (unclear := open_ & state.unclear).any():
+                state.why[unclear] = REASONS.index("unknown_role")
+                state.coverage[unclear] = np.nan
+                self._show_doubt(bounds.batch, number, (state.shown(unclear), state), verdicts)
+                open_ &= ~unclear
         shown = open_ & (state.bits == HIT) & ~bounds.blind
         if fits is not None:
             shown &= fits > 0
@@ -176,7 +181,8 @@ class _OfCall(dict[Any, Any]):
 
 @dataclass
 class _Chunk:
-    """Verdicts and their evidence, as columns. `evidence` is a table of the schema's evidence, `shown` how many each has."""
+    """Verdicts and their evidence, as columns. `shown`: how many each has of `evidence`, which is a table of the schema's evidence or,
+    where it lies in turns of the batch, what that is made from."""
 
     call: _Array
     rule: _Array
@@ -199,6 +205,7 @@ class Verdicts:
 
     def __init__(self) -> None:
         self._chunks: list[_Chunk] = []
+        self._batch: Any = None
         self._findings: list[tuple[int, int, Finding]] = []
 
     def add_finding(self, call: int, number: int, found: Finding) -> None:
@@ -221,18 +228,22 @@ class Verdicts:
     def add_evidence(self, batch: Batch, sizes: _Array, shown: Shown) -> None:
         """What the verdicts added last show: so much of `shown` each."""
         chunk = self._chunks[-1]
-        c = batch.columns
+        self._batch = batch
+        chunk.shown = sizes
+        chunk.evidence = shown if (shown.turn >= 0).all() else self._evidence_of(shown, in_turns=False)
+
+    def _evidence_of(self, shown: Shown, *, in_turns: bool) -> Any:
+        c = self._batch.columns
         roles = pa.DictionaryArray.from_arrays(pa.array(shown.role), pa.array(c.roles)).cast(pa.string())
         columns = {"role": roles, "start_ms": pa.array(shown.start_ms), "end_ms": pa.array(shown.end_ms)}
-        if (shown.turn >= 0).all():
+        if in_turns:
             columns |= {
                 "turn": pa.array(c.turn_number[shown.turn].astype(np.int32)),
                 "char_start": pa.array(shown.first.astype(np.int32)),
                 "char_end": pa.array(shown.last.astype(np.int32)),
-                "quote": batch.quotes(shown.turn, shown.first, shown.last),
+                "quote": self._batch.quotes(shown.turn, shown.first, shown.last),
             }
-        chunk.shown = sizes
-        chunk.evidence = _evidence(columns, len(shown))
+        return _evidence(columns, len(shown))
 
     def add_absence(self, calls: _Array, number: int, coverage: _Array, windows: tuple[_Array, _Array] | None, who: str) -> None:
         """Hits because nothing was said in a window (start and end in ms; None: in the whole call)."""
@@ -278,7 +289,12 @@ class Verdicts:
         """(`findings.verdicts`, hits, undecided) for so many calls: null where not `ok`, else a list, be it empty."""
         none = np.zeros(0, np.int64)
         nothing = _Chunk(none, none, none, none, none.astype(np.float64), [], none, _EVIDENCE_TYPE_EMPTY)
-        chunks = [*self._chunks, *self._of_findings(), nothing]
+        in_turns = [chunk for chunk in self._chunks if isinstance(chunk.evidence, Shown)]
+        others = [chunk for chunk in self._chunks if not isinstance(chunk.evidence, Shown)]
+        chunks = [*in_turns, *others, *self._of_findings(), nothing]
+        pieces = [chunk.evidence for chunk in chunks[len(in_turns) :]]
+        if in_turns:
+            pieces.insert(0, self._evidence_of(Shown.all_of([chunk.evidence for chunk in in_turns]), in_turns=True))
         call, rule, verdict, count, coverage, shown = (
             np.concatenate([getattr(chunk, name) for chunk in chunks])
             for name in ("call", "rule", "verdict", "count", "coverage", "shown")
@@ -287,7 +303,7 @@ class Verdicts:
         order = np.lexsort((rule, call))
         order = order[ok[call[order]]]
         begins = np.cumsum(shown) - shown
-        evidence = pa.concat_arrays([chunk.evidence for chunk in chunks]).take(pa.array(ranges(begins[order], shown[order])))
+        evidence = pa.concat_arrays(pieces).take(pa.array(ranges(begins[order], shown[order])))
         ends = np.concatenate(([0], np.cumsum(shown[order]))).astype(np.int32)
         call, verdict = call[order], verdict[order]
         named = pa.array([r.id for r in rules])

@@ -18,9 +18,11 @@ import numpy as np
 from qc.packs.conditions import Term
 from qc.packs.patterns import compile_pattern
 from qc.scan import compiled
-from qc.scan.atoms import atoms
-from qc.scan.folding import CHINESE, DIGIT, LETTER, SEPARATOR, TABLES, Folded, codes_of, ranges, text_of
+from qc.scan.atoms import atoms, is_common
+from qc.scan.folding import CHINESE, DIGIT, LETTER, SEPARATOR, TABLES, Folded, ranges, text_of
 from qc.scan.nearly import NearlyMatcher, SentenceMatcher
+from qc.scan.needles import needles
+from qc.scan.pairs import Pairs
 from qc.text.entities import ENTITIES, parts
 from qc.text.normal import kind, normal_text
 from qc.text.script import simplify
@@ -38,9 +40,6 @@ MOST_CHARS = 1 << 23
 
 _STEP = 1 << 20
 _PLACE_BITS = 40
-_FEW = 500
-"""So few matches of a pattern are turned from bytes to characters one by one."""
-
 _Array = Any
 
 
@@ -72,48 +71,72 @@ class Finder:
         self._fuzzy = NearlyMatcher([term for term in wanted if term.kind == "fuzzy"])
         self._sentences = SentenceMatcher([term for term in wanted if term.kind == "similar"])
         self._any_similar = any(term.kind == "similar" for term in wanted)
-        needed = [text for pattern in self._patterns for texts in pattern.atoms for text in texts] + self._fuzzy.pieces
+        rare = [texts for pattern in self._patterns for texts in pattern.rare]
+        needed = [text for texts in rare for text in sorted(texts)] + self._fuzzy.pieces
         self._texts = list(dict.fromkeys([*self._words, *needed]))
         self._lengths = np.array([len(text) for text in self._texts], np.int64)
         self._number = {text: i for i, text in enumerate(self._texts)}
         self._literals = _Literals(self._texts)
         self._sounds = _Sounds([term for term in wanted if term.kind == "sound"])
+        words_alone = len(self._words) == len(self._texts) and all(term.kind == "word" for term in wanted)
+        self._needles = needles(self._texts) if words_alone and compiled.used() else None
+
+    def turns(self, data: _Array, at: _Array) -> _Array | None:
+        """The turns outside which nothing can be found (numbers in order); None where that is not known. `data`, `at`: as in
+        `qc.scan.folding.fold_utf8`. Raises UnicodeDecodeError."""
+        return None if self._needles is None else self._needles.pick(data, at)
 
     def find(self, folded: Folded) -> dict[Term, Found]:
         """What is found of each term; terms that are not found are left out."""
         which, place = self._literals.find(folded.codes)
-        key = np.sort(which << _PLACE_BITS | place)
-        which, place = key >> _PLACE_BITS, key & ((1 << _PLACE_BITS) - 1)
+        if self._literals.ordered and len(self._texts) <= 1 << 16:
+            order = np.argsort(which.astype(np.uint16), kind="stable")
+            which, place = which[order], place[order]
+        else:
+            key = np.sort(which << _PLACE_BITS | place)
+            which, place = key >> _PLACE_BITS, key & ((1 << _PLACE_BITS) - 1)
         end = place + self._lengths[which]
         turn = folded.turn_of(place)
         inside = end <= folded.first[turn + 1]
         if not inside.all():
             which, place, end, turn = which[inside], place[inside], end[inside], turn[inside]
         bounds = np.searchsorted(which, np.arange(len(self._texts) + 1))
-        whole = _whole(folded, place, end, turn)
         result: dict[Term, Found] = {}
         start, stop = place - folded.first[turn], end - folded.first[turn]
+        words = bounds[len(self._words)]  # their numbers come first
+        whole = _whole(folded, place[:words], end[:words], turn[:words])
         for text, owners in self._words.items():
             i = self._number[text]
             chosen = slice(bounds[i], bounds[i + 1])
-            if bounds[i] < bounds[i + 1] and whole[chosen].any():
-                kept = whole[chosen]
+            if bounds[i] == bounds[i + 1]:
+                continue
+            kept = whole[chosen]
+            if kept.any():
                 found = Found(turn[chosen][kept], start[chosen][kept], stop[chosen][kept])
                 result.update((term, found) for term in owners)
 
         known: dict[tuple[Any, ...], _Some] = {}
+        one_of: dict[Any, _Array] = {}
+
+        def turns_with(texts: Any) -> _Array:
+            """Turns that hold one of these texts, in order."""
+            pieces = [turn[bounds[i] : bounds[i + 1]] for i in (self._number[text] for text in texts)]
+            found = pieces[0] if len(pieces) == 1 else np.sort(np.concatenate(pieces))
+            return found[np.concatenate(([True], found[1:] != found[:-1]))] if len(found) else found
 
         def holding(sets: tuple[Any, ...]) -> _Some:
             """Turns that hold one text of each set."""
             if sets not in known:
-                marks = np.ones(len(folded.first) - 1, bool)
+                turns = np.arange(len(folded.first) - 1) if not sets else None
                 for texts in sets:
-                    here = np.zeros(len(marks), bool)
-                    for text in texts:
-                        i = self._number[text]
-                        here[turn[bounds[i] : bounds[i + 1]]] = True
-                    marks &= here
-                known[sets] = _Some(folded, np.flatnonzero(marks))
+                    if turns is not None and is_common(texts):
+                        if compiled.used():
+                            turns = turns[compiled.hold(folded.codes, folded.first, turns, _few_bits(texts))]
+                        continue
+                    if texts not in one_of:
+                        one_of[texts] = turns_with(texts)
+                    turns = one_of[texts] if turns is None else _both(turns, one_of[texts])
+                known[sets] = _Some(folded, turns)
             return known[sets]
 
         for pattern in self._patterns:
@@ -136,6 +159,22 @@ class Finder:
             for term, start, end in self._sentences.find(some.text, some.first.tolist()):
                 listed.setdefault(term, []).append(some.place(start, end))
         return [(term, _found(places)) for term, places in listed.items()]
+
+
+def _both(some: _Array, others: _Array) -> _Array:
+    """What is in both; each in order and once."""
+    if not len(others):
+        return others
+    at = np.minimum(np.searchsorted(others, some), len(others) - 1)
+    return some[others[at] == some]
+
+
+def _few_bits(texts: Iterable[str]) -> _Array:
+    """The first characters of these texts as `qc.scan.compiled.hold` looks for them."""
+    bits = np.zeros(64, np.uint64)
+    for text in texts:
+        bits[ord(text[0]) >> 6 & 63] |= np.uint64(1 << (ord(text[0]) & 63))
+    return bits
 
 
 def _put(result: dict[Term, Found], term: Term, found: Found) -> None:
@@ -211,14 +250,11 @@ class _Some:
 
     def places(self, spans: _Array) -> tuple[_Array, _Array]:
         """The characters at which these spans of `data` (int64 [n, 2]) begin and end."""
-        if compiled.used() and len(spans) < _FEW:
-            data = self.data
+        if compiled.used():
+            data: _Array = np.frombuffer(self.data, np.uint8)
             at = np.searchsorted(self._begins, spans[:, 0], side="right") - 1
-            begins, low = self._begins[at].tolist(), self.first[at].tolist()
-            starts = [n + len(data[a:b].decode()) for n, a, b in zip(low, begins, spans[:, 0].tolist(), strict=True)]
-            sizes = [len(data[a:b].decode()) for a, b in spans.tolist()]
-            start = np.array(starts, np.int64)
-            return start, start + np.array(sizes, np.int64)
+            start = self.first[at] + compiled.count_chars(data, self._begins[at], spans[:, 0])
+            return start, start + compiled.count_chars(data, spans[:, 0], spans[:, 1])
         return self._chars[spans[:, 0]], self._chars[spans[:, 1]]
 
     @cached_property
@@ -254,6 +290,7 @@ class _Pattern:
         self._whole = entity is not None
         self._compiled = spans_alone(compile_pattern(text))
         self.atoms = atoms(simplify(text))
+        self.rare = self.atoms[:1] + tuple(texts for texts in self.atoms[1:] if not is_common(texts))
 
     def find(self, folded: Folded, holding: Any) -> Found:
         some = holding(self.atoms)
@@ -294,59 +331,50 @@ class _Literals:
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
         self._automaton: Any = None
-        self._ones = np.zeros(0, np.int64)
-        longer = [i for i, text in enumerate(texts) if len(text) > 1]
-        pairs: dict[str, list[int]] = {}
-        for i in longer:
-            pairs.setdefault(texts[i][:2], []).append(i)
-        many = len(texts) * max(map(len, texts), default=0) > MOST_CHARS if compiled.used() else len(longer) > MOST_WORDS
-        if many or max(map(len, pairs.values()), default=0) > (MOST_ALIKE_COMPILED if compiled.used() else MOST_ALIKE):
-            import ahocorasick_rs
-
-            self._automaton = ahocorasick_rs.AhoCorasick(list(texts), matchkind=ahocorasick_rs.MatchKind.Standard)
+        words = sum(len(text) > 1 for text in texts)
+        wide = len(texts) * max(map(len, texts), default=0)
+        if wide > MOST_CHARS if compiled.used() else words > MOST_WORDS:
+            self._automaton = _automaton(texts)
             return
+        self._pairs = pairs = Pairs(texts)
+        if pairs.most_alike > (MOST_ALIKE_COMPILED if compiled.used() else MOST_ALIKE):
+            self._automaton = _automaton(texts)
+            return
+        self._single = np.full(_CODES, -1, np.int32) if words < len(texts) else np.zeros(0, np.int32)
         self._table = np.zeros(_CODES, np.uint32)
-        self._single = np.full(_CODES, -1, np.int32) if len(longer) < len(texts) else None
         for i, text in enumerate(texts):
             if len(text) == 1:
                 self._table[ord(text)] |= 1 << 16
-                assert self._single is not None
                 self._single[ord(text)] = i
-        for pair in pairs:
+        for pair in pairs.pairs:
             bit = 1 << (ord(pair[1]) * 0x9E3779B1 >> 13) % 8
             self._table[ord(pair[0])] |= bit
             self._table[ord(pair[1])] |= bit << 8
-        keys = np.array([_key(pair) for pair in pairs], np.uint64)
-        order = np.argsort(keys)
-        self._keys = keys[order]
-        groups = list(pairs.values())
-        self._groups = np.array([i for k in order.tolist() for i in groups[k]], np.int64)
-        sizes = np.array([len(groups[k]) for k in order.tolist()], np.int64)
-        self._sizes, self._from = sizes, np.cumsum(sizes) - sizes
-        self._lengths = np.array([len(text) for text in texts], np.int64)
-        self._chars = np.zeros((len(texts), max(map(len, texts), default=0)), np.uint32)
-        for i, text in enumerate(texts):
-            self._chars[i, : len(text)] = codes_of(text)
-        self._build_pairs()
-        self._slots: Any = None
+        self._number_pairs()
 
-    def _build_pairs(self) -> None:
+    def _number_pairs(self) -> None:
         """A small table of pairs where it is small enough to be one: first and second characters numbered."""
-        firsts = np.unique((self._keys >> np.uint64(32)).astype(np.int64))
-        seconds = np.unique((self._keys & np.uint64(0xFFFFFFFF)).astype(np.int64))
+        keys = self._pairs.keys
+        firsts = np.unique((keys >> np.uint64(32)).astype(np.int64))
+        seconds = np.unique((keys & np.uint64(0xFFFFFFFF)).astype(np.int64))
         self._first_of = np.zeros(_CODES, np.uint16)
         self._second_of = np.zeros(_CODES, np.uint16)
         self._first_of[firsts] = np.arange(1, len(firsts) + 1)
         self._second_of[seconds] = np.arange(1, len(seconds) + 1)
         self._width = len(seconds) + 1
-        self._pairs = np.full((len(firsts) + 1) * self._width, -1, np.int32) if len(firsts) * len(seconds) < 1 << 23 else None
-        if self._pairs is not None:
-            a = self._first_of[(self._keys >> np.uint64(32)).astype(np.int64)].astype(np.int64)
-            b = self._second_of[(self._keys & np.uint64(0xFFFFFFFF)).astype(np.int64)]
-            self._pairs[a * self._width + b] = np.arange(len(self._keys))
+        self._numbers = np.full((len(firsts) + 1) * self._width, -1, np.int32) if len(firsts) * len(seconds) < 1 << 23 else None
+        if self._numbers is not None:
+            a = self._first_of[(keys >> np.uint64(32)).astype(np.int64)].astype(np.int64)
+            b = self._second_of[(keys & np.uint64(0xFFFFFFFF)).astype(np.int64)]
+            self._numbers[a * self._width + b] = np.arange(len(keys))
+
+    @property
+    def ordered(self) -> bool:
+        """Whether `find` gives places in order."""
+        return compiled.used() and self._automaton is None
 
     def find(self, codes: _Array) -> tuple[_Array, _Array]:
-        """(number of the text, start) of every place, in no order."""
+        """(number of the text, start) of every place, in no order unless `ordered`."""
         empty = np.zeros(0, np.int64)
         if not len(codes) or not self._texts:
             return empty, empty
@@ -358,7 +386,7 @@ class _Literals:
             return self._compiled(codes)
         marks = self._table[codes]
         found: list[tuple[_Array, _Array]] = []
-        if self._single is not None:
+        if len(self._single):
             here = np.flatnonzero(marks & 1 << 16)
             found.append((self._single[codes[here]].astype(np.int64), here))
         seconds = (marks[1:] >> 8).astype(np.uint8)
@@ -372,50 +400,49 @@ class _Literals:
 
     def _compiled(self, codes: _Array) -> tuple[_Array, _Array]:
         """The same by `qc.scan.compiled`."""
-        if self._slots is None:
-            self._slots = compiled.pair_slots(self._keys)
-        single = self._single if self._single is not None else np.zeros(1, np.int32)
-        pairs = self._slots, self._keys, self._from, self._sizes, self._groups
+        words = self._pairs.near, self._single, self._pairs.slots
         found = np.empty((2, len(codes) // 16 + 1024), np.int64)
-        count = compiled.find_words(codes, self._table, single, pairs, (self._lengths, self._chars), found)
+        count = compiled.find_words(codes, *words, found)
         if count > found.shape[1]:
             found = np.empty((2, count), np.int64)
-            compiled.find_words(codes, self._table, single, pairs, (self._lengths, self._chars), found)
+            compiled.find_words(codes, *words, found)
         return found[0, :count], found[1, :count]
 
     def _longer(self, codes: _Array, here: _Array) -> list[tuple[_Array, _Array]]:
         pair = self._pair(codes[here], codes[here + 1])
         here, pair = here[pair >= 0], pair[pair >= 0]
-        sizes = self._sizes[pair]
-        which = self._groups[ranges(self._from[pair], sizes)]
+        sizes = self._pairs.sizes[pair]
+        which = self._pairs.groups[ranges(self._pairs.first[pair], sizes)]
         place = np.repeat(here, sizes)
-        fits = place + self._lengths[which] <= len(codes)
+        fits = place + self._pairs.lengths[which] <= len(codes)
         which, place = which[fits], place[fits]
         found = []
-        for offset in range(2, self._chars.shape[1] + 1):
-            done = self._lengths[which] == offset
+        for offset in range(2, self._pairs.chars.shape[1] + 1):
+            done = self._pairs.lengths[which] == offset
             if done.any():
                 found.append((which[done], place[done]))
                 which, place = which[~done], place[~done]
             if not len(which):
                 break
-            same = self._chars[which, offset] == codes[place + offset]
+            same = self._pairs.chars[which, offset] == codes[place + offset]
             which, place = which[same], place[same]
         return found
 
     def _pair(self, first: _Array, second: _Array) -> _Array:
         """The number of the pair of characters, -1 where no word begins so."""
-        if self._pairs is not None:
+        if self._numbers is not None:
             at = self._first_of[first].astype(np.int64) * self._width + self._second_of[second]
             known = (self._first_of[first] > 0) & (self._second_of[second] > 0)
-            return np.where(known, self._pairs[at], -1)
+            return np.where(known, self._numbers[at], -1)
         key = first.astype(np.uint64) << np.uint64(32) | second
-        at = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
-        return np.where(self._keys[at] == key, at, -1)
+        at = np.minimum(np.searchsorted(self._pairs.keys, key), len(self._pairs.keys) - 1)
+        return np.where(self._pairs.keys[at] == key, at, -1)
 
 
-def _key(pair: str) -> int:
-    return ord(pair[0]) << 32 | ord(pair[1])
+def _automaton(texts: Sequence[str]) -> Any:
+    import ahocorasick_rs
+
+    return ahocorasick_rs.AhoCorasick(list(texts), matchkind=ahocorasick_rs.MatchKind.Standard)
 
 
 class _Sounds:

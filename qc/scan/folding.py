@@ -8,7 +8,6 @@ two against each other. Positions are indices into the whole batch; `Folded.orig
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -245,12 +244,14 @@ class Folded:
 
     `codes` uint32 [characters]: code points; turn i has `[first[i], first[i + 1])`. `low`, `high` uint32 [characters]: the
     characters of its turn's original text that each came from, `[low, high)`, neither ever falling within a turn.
+    `known` bool [turns]: where given, only these turns' forms are here; those of others are empty.
     """
 
     codes: _Array
     first: _Array
     low: _Array
     high: _Array
+    known: _Array | None = None
 
     def turn_of(self, places: _Array) -> _Array:
         """The turn of each place in `codes`."""
@@ -295,31 +296,39 @@ def fold_utf8(data: _Array, at: _Array, chars: int) -> Folded:
     Raises UnicodeDecodeError.
     """
     if compiled.used():
-        return _fold_compiled(data, at, chars)
+        return _fold_compiled(data, at[:-1], at[1:], chars)
     source = codes_of(str(memoryview(data[at[0] : at[-1]] if len(at) else data), "utf-8"))
     begins = np.concatenate(([0], np.cumsum((data[at[0] : at[-1]] & 0xC0) != 0x80)))
     return fold(source, begins[at - at[0]])
 
 
-def _fold_compiled(data: _Array, at: _Array, chars: int) -> Folded:
-    """The same by `qc.scan.compiled`, which stops at what it does not know yet."""
-    sizes = np.diff(at)
+def fold_chosen(data: _Array, at: _Array, chosen: _Array) -> Folded:
+    """The normal form of some turns (numbers in order), by machine code; of all others nothing, and `known` says so."""
+    begin, end = at[chosen], at[chosen + 1]
+    some = _fold_compiled(data, begin, end, int((end - begin).sum()) // 2)
+    sizes = np.zeros(len(at), np.int64)
+    sizes[chosen + 1] = np.diff(some.first)
+    known = np.zeros(len(at) - 1, bool)
+    known[chosen] = True
+    return Folded(some.codes, np.cumsum(sizes), some.low, some.high, known)
+
+
+def _fold_compiled(data: _Array, at: _Array, ends: _Array, chars: int) -> Folded:
+    """The same by `qc.scan.compiled`, which stops at what it does not know yet; turn i is `[at[i], ends[i])`."""
     out = np.empty((3, chars + chars // 8 + 64), np.uint32)
-    first = np.zeros(len(at), np.int64)
+    first = np.zeros(len(at) + 1, np.int64)
     state = np.zeros(4, np.int64)
-    work = np.empty((4, 2 * int(sizes.max(initial=0)) + 64), np.uint32)
+    work = np.empty((4, 2 * int((ends - at).max(initial=0)) + 64), np.uint32)
     while True:
         phrases = TABLES.phrase_book
         why = compiled.fold(
-            data, at, TABLES.packed, TABLES.digits, phrases.arrays, phrases.edits, TABLES.news, out, first, state, work
+            data, at, ends, TABLES.packed, TABLES.digits, phrases.arrays, phrases.edits, TABLES.news, out, first, state, work
         )
         turn, used = int(state[0]), int(state[1])
         if why == compiled.DONE:
             return Folded(out[0, :used], first, out[1, :used], out[2, :used])
         if why == compiled.BAD:
-            for begin, end in pairwise(at.tolist()):
-                str(memoryview(data[begin:end]), "utf-8")
-            raise AssertionError("unreachable")
+            raise_bad(data, at, ends)
         if why == compiled.NEW_CHAR:
             TABLES.look_up(np.array([state[2]]))
         elif why == compiled.NEW_PHRASE:
@@ -327,12 +336,19 @@ def _fold_compiled(data: _Array, at: _Array, chars: int) -> Folded:
         elif why == compiled.FULL:
             out = _longer(out, used, 0)
         else:
-            form = normal(str(memoryview(data[at[turn] : at[turn + 1]]), "utf-8"))
+            form = normal(str(memoryview(data[at[turn] : ends[turn]]), "utf-8"))
             out = _longer(out, used, len(form.text))
             until = used + len(form.text)
             out[0, used:until], out[1, used:until], out[2, used:until] = codes_of(form.text), form.starts, form.ends
             state[:2] = turn + 1, until
             first[turn + 1] = until
+
+
+def raise_bad(data: _Array, at: _Array, ends: _Array) -> None:
+    """Raises UnicodeDecodeError for the first turn that is no UTF-8."""
+    for begin, end in zip(at.tolist(), ends.tolist(), strict=True):
+        str(memoryview(data[begin:end]), "utf-8")
+    raise AssertionError("unreachable")
 
 
 def _longer(out: _Array, used: int, more: int) -> _Array:

@@ -6,7 +6,7 @@ Built once a call from a row of `transcripts`; no evaluator reads the row itself
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -187,12 +187,7 @@ class Call:
         pieces = self._doubtful.get((span.channel, span.role))
         if pieces is None:
             return 0
-        found = 0
-        for start, end in pieces[max(0, bisect_right(pieces, (low, low)) - 1) :]:
-            if start >= high:
-                break
-            found += max(0, min(high, end) - max(low, start))
-        return found
+        return sum(end - start for start, end in overlaps(pieces, low, high))
 
     @cached_property
     def _doubtful(self) -> dict[tuple[int | None, str], list[tuple[int, int]]]:
@@ -232,6 +227,16 @@ def apart_in_time(pieces: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             found.append((start, end))
     return found
+
+
+def overlaps(pieces: Sequence[tuple[int, int]], low: int, high: int) -> Iterator[tuple[int, int]]:
+    """What of these times, apart and in order, lies between `low` and `high`."""
+    at = max(0, bisect_right(pieces, (low, low)) - 1)
+    while at < len(pieces) and pieces[at][0] < high:
+        start, end = max(pieces[at][0], low), min(pieces[at][1], high)
+        if end > start:
+            yield start, end
+        at += 1
 
 
 def is_by(role: str, who: str) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from qc.packs import unflatten
 from qc.packs.model import Pack
 from qc.packs.trust import LOCAL
+from qc.scan import compiled
 from qc.scan.evaluate import PackScanner
 from qc.scan.matching import terms_of
 from qc.scan.stage import _Job, _Worker
@@ -73,14 +74,19 @@ def alone(pack: Pack, row: dict[str, Any]) -> list[dict[str, Any]] | None:
     return [f.row() for f in PackScanner(pack).findings(call, matches) if f.verdict != "miss"]
 
 
-def together(pack: Pack, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def together(
+    pack: Pack, rows: list[dict[str, Any]], *, machine_code: bool = False
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Findings of the stage, and the rows as they are read back (32-bit floats and all)."""
     with TemporaryDirectory() as folder:
         store = Store(Path(folder))
         store.append("transcripts", rows)
-        worker = _Worker(_Job(store, ((pack, LOCAL),), redo=False))
-        for share in store.shares("transcripts"):
-            list(worker.share(share))
+        worker = _Worker(_Job(store, ((pack, LOCAL),), redo=False, compiled=machine_code))
+        try:
+            for share in store.shares("transcripts"):
+                list(worker.share(share))
+        finally:
+            compiled.use(False)
         read = {row["call_id"]: row for row in store.read("transcripts").to_pylist()}
         return store.read("findings").to_pylist(), [read[row["call_id"]] for row in rows]
 
@@ -148,6 +154,27 @@ def test_calls_from_audio(rows: list[dict[str, Any]]) -> None:
 @given(st.lists(orderly(), min_size=1, max_size=4))
 def test_spaced_counts(rows: list[dict[str, Any]]) -> None:
     check(SPACED, numbered(rows))
+
+
+WORDS = packed(
+    {name: when for name, when in YAML.items() if not any(sign in when for sign in ("/", "match", "similar", "nearly", "entity"))}
+    | {"who": "{who: agent, says: [尽快, 请稍等]}", "window": "{who: customer, says: [请, 快处, 小时], in: first 2 turns}"}
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(orderly(), min_size=1, max_size=4))
+def test_machine_code_says_the_same_of_packs_of_words(rows: list[dict[str, Any]]) -> None:
+    """Only turns that can hold one of the words are read there; digests are the same, too."""
+    found, _ = together(WORDS, numbered(rows), machine_code=True)
+    assert found == together(WORDS, numbered(rows))[0]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(orderly(), min_size=1, max_size=4))
+def test_machine_code_says_the_same_of_any_pack(rows: list[dict[str, Any]]) -> None:
+    found, _ = together(PACK, numbered(rows), machine_code=True)
+    assert found == together(PACK, numbered(rows))[0]
 
 
 TALK = packed(
