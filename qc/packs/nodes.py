@@ -25,6 +25,7 @@ MAX_SLOW_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 1_000_000
 
+_WIDE_COLON = re.compile(r"\s*(?:- )?([\w-]{1,30})：")
 
 _ONLY_SLOW = re.compile("[\x85\u2028\u2029\ufeff]|^%|^[ \t]*\\?|\t", re.MULTILINE)
 """Where YAML 1.1 and 1.2 part: its line breaks, directives, and what the two parsers make of `?` and of tabs."""
@@ -86,10 +87,7 @@ def read_yaml(data: bytes, file: str) -> Node | None:
             yaml.parse(text, Loader=yaml.CSafeLoader) if large else YAML(typ="safe", pure=True).parse(StringIO(text))
         )
     except (MarkedYAMLError, yaml.MarkedYAMLError) as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        said = " ".join(str(error.problem or error.context or "not readable").split())
-        raise PackError([Problem(file, line, column, f"not YAML: {said}", _yaml_hint(said))]) from None
+        raise PackError([_not_yaml(error, text, file)]) from None
     except (YAMLError, yaml.YAMLError) as error:
         said = str(error).splitlines()[0]
         raise PackError([Problem(file, 1, 1, f"not YAML: {said}", "remove characters that cannot be printed")]) from None
@@ -118,6 +116,28 @@ def _read_fast(text: str, file: str) -> Node | None:
         return _Builder(file).build(yaml.parse(text, Loader=yaml.CSafeLoader))
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
         return None
+
+
+def _not_yaml(error: Any, text: str, file: str) -> Problem:
+    """A parser's complaint, at the place that has to be mended where that is known better than by the parser."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    said = " ".join(str(error.problem or error.context or "not readable").split())
+    lines = text.splitlines()
+    for number in (line, line - 1):
+        hint = wide_colon(lines[number - 1]) if 0 < number <= len(lines) else ""
+        if hint:
+            return Problem(file, number, lines[number - 1].index("：") + 1, "not YAML: ： is no colon here", hint)
+    if "quoted scalar" in str(error.context) and error.context_mark:
+        opened = error.context_mark
+        return Problem(file, opened.line + 1, opened.column + 1, "not YAML: the quotes that begin here have no end", "close them")
+    return Problem(file, line, column, f"not YAML: {said}", _yaml_hint(said))
+
+
+def wide_colon(line: str) -> str:
+    """What to write instead of a key with a full-width colon; nothing where a line does not begin with one."""
+    match = _WIDE_COLON.match(line)
+    return f"write `{match.group(1)}: …`, a half-width colon and a space" if match else ""
 
 
 def _yaml_hint(said: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from qc.errors import Problem
 from qc.packs.conditions import Condition, Gap, Term, Window
 from qc.packs.model import LANGUAGES, Text
-from qc.packs.nodes import Node
+from qc.packs.nodes import Node, wide_colon
 from qc.packs.patterns import BadPattern
 
 MAX_ITEMS = 5_000
@@ -34,9 +34,51 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 
+_IN_CHINESE: dict[str, tuple[str, ...]] = {
+    word: tuple(english.split())
+    for words, english in (
+        ("客服 坐席 小二", "agent"),
+        ("客户 顾客 用户 买家", "customer"),
+        ("任何人 所有人 双方", "anyone"),
+        ("系统", "system"),
+        ("严重 致命 重大", "critical"),
+        ("高", "high"),
+        ("中", "medium"),
+        ("低 轻微", "low"),
+        ("是", "true yes"),
+        ("否", "false no"),
+        ("标题 名称", "title"),
+        ("原因 为什么 说明", "why"),
+        ("维度", "dimension"),
+        ("严重程度 级别", "severity"),
+        ("分数 扣分 分值", "points"),
+        ("条件", "when"),
+        ("用例 例子", "cases"),
+        ("规则", "rules"),
+        ("词表", "lists list"),
+        ("版本", "version"),
+        ("谁", "who by"),
+        ("说", "says"),
+        ("不说 没说 未说", "never_says"),
+        ("除非", "unless"),
+        ("例外 排除", "except except_after"),
+        ("命中", "hit"),
+        ("不命中 未命中", "miss"),
+        ("次数", "times"),
+        ("精确", "exact"),
+        ("同音 谐音", "sound"),
+    )
+    for word in words.split()
+}
+"""What a Chinese reader may write where the language has an English word."""
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """«did you mean» for a near miss, else the list of what there is."""
+    """«did you mean» for a near miss or the Chinese word for it, else the list of what there is."""
     listed = sorted(known)
+    meant = next((english for english in _IN_CHINESE.get(word.strip(), ()) if english in listed), None)
+    if meant:
+        return f"did you mean {meant!r}?"
     near = difflib.get_close_matches(word.lower(), listed, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else "use one of: " + ", ".join(listed)
 
@@ -64,7 +106,8 @@ class Reader:
     def fields(self, node: Node, known: Sequence[str], required: Sequence[str] = (), what: str = "this") -> dict[str, Node]:
         """A map's values by key; unknown, double and missing keys are problems."""
         if node.kind != "map":
-            self.problem(node, f"{what} must be `key: value` lines", f"it has the keys {', '.join(known)}")
+            hint = wide_colon(node.text) or f"it has the keys {', '.join(known)}"
+            self.problem(node, f"{what} must be `key: value` lines", hint)
             return {}
         found: dict[str, Node] = {}
         for key, value in node.pairs:

@@ -7,6 +7,7 @@ hit, a miss, an undecided and a bad example of each.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from qc.packs.conditions import (
@@ -64,8 +65,20 @@ def read_condition(reader: Reader, node: Node, depth: int = 0) -> Condition:
     syntax = CONDITIONS[name]
     if name in _INSIDE:
         return _read_inside(reader, node, name, depth)
-    fields = reader.fields(node, (name, *(key.name for key in syntax.keys)), what=f"`{name}`")
+    fields = reader.fields(_without_strays(reader, node, name), (name, *(key.name for key in syntax.keys)), what=f"`{name}`")
     return syntax.read(reader, fields, depth) if name in fields else nothing
+
+
+def _without_strays(reader: Reader, node: Node, name: str) -> Node:
+    """The node without `who` and the like beside `all:` and its kind: each of the conditions below says that for itself."""
+    if name in ("says", "never_says"):
+        return node
+    own = {name, *(key.name for key in CONDITIONS[name].keys)}
+    strays = [key for key, _ in node.pairs if key.text not in own and key.text in _OF_WORDS]
+    for key in strays:
+        hint = f"write `{key.text}` in each condition under `{name}:`, for example `- {{who: agent, says: [尽快]}}`"
+        reader.problem(key, f"`{key.text}` stands beside `{name}:`", hint)
+    return replace(node, pairs=tuple(pair for pair in node.pairs if pair[0] not in strays)) if strays else node
 
 
 def _read_inside(reader: Reader, node: Node, name: str, depth: int) -> Condition:
@@ -412,5 +425,6 @@ CONDITIONS: dict[str, Syntax] = {
 }
 
 NAMES: dict[type, str] = {syntax.type: name for name, syntax in CONDITIONS.items()}
+_OF_WORDS = frozenset(key.name for key in CONDITIONS["says"].keys)
 _INSIDE = ("silence", "interruption", *MEASURES)
 """Conditions whose keys stand inside their value, not beside it."""

@@ -58,6 +58,11 @@ def test_one_file_can_be_a_pack(folder: Path, tmp_path: Path) -> None:
         ("points: -5", "points: minus five", 6, "`points` must be a number", "write it in digits"),
         ("points: -5", "points: .nan", 6, "`points` must be a number", "write it in digits"),
         ("who: agent", "who: agents", 8, "`who` cannot be 'agents'", "did you mean 'agent'?"),
+        ("who: agent", "who: 客服", 8, "`who` cannot be '客服'", "did you mean 'agent'?"),
+        ("medium", "严重", 5, "`severity` cannot be '严重'", "did you mean 'critical'?"),
+        ("  why:", "  原因:", 3, "a rule has no key '原因'", "did you mean 'why'?"),
+        ("who: agent", "who：agent", 8, "： is no colon here", "write `who: …`, a half-width colon and a space"),
+        ("  why:", "  why：", 3, "： is no colon here", "write `why: …`, a half-width colon and a space"),
         ("says:", "say:", 9, "there is no condition here", "did you mean 'says'?"),
         ("[尽快, 尽早]", "尽快，尽早", 9, "read as one phrase", "write [尽快, 尽早]"),
         ("[尽快, 尽早]", "['…']", 9, "nothing that can be said", "write words"),
@@ -118,6 +123,19 @@ def test_all_problems_are_told_at_once_in_file_order(spoilt: Spoil, folder: Path
     found = problems(folder)
     assert [Path(p.file).name for p in found] == ["times.yaml", "pack.yaml", "rules.yaml", "rules.yaml"]
     assert list(found) == sorted(found)
+
+
+def test_who_beside_all_is_told_to_go_into_each_condition(spoilt: Spoil) -> None:
+    found = problems(
+        spoilt("    says: [尽快, 尽早]\n    unless: {list: times}", "    all:\n      - says: [尽快]\n      - says: [尽早]")
+    )
+    assert [(p.line, p.message) for p in found] == [(8, "`who` stands beside `all:`")]
+    assert "write `who` in each condition under `all:`" in found[0].hint
+
+
+def test_quotes_without_an_end_are_told_where_they_begin(spoilt: Spoil) -> None:
+    found = problems(spoilt("en: Promise}", 'en: "Promise}'))[-1]
+    assert (found.line, found.column, found.message) == (2, 23, "not YAML: the quotes that begin here have no end")
 
 
 def test_two_rules_with_one_id_name_each_other(folder: Path) -> None:
