@@ -122,11 +122,13 @@ def _times(job: Job, path: np.ndarray) -> None:
     loops.medians(heard)
     begun = first_columns(-heard.astype(np.float64)).tolist()
     ends = [*begun[1:], heard.shape[1] - 1][: len(job.tokens)]
-    job.starts = [column * FRAME_MS for column in begun[: len(job.tokens)]]
+    # The path enters a token's row half way from where the one before is heard best, and attention comes before the sound:
+    # entries are as early as a syllable is long. Where a token is heard best is nearer to its beginning (docs/benchmarks.md).
     job.peaks = [
         (first + int(heard[n, first : last + 1].argmax())) * FRAME_MS
         for n, (first, last) in enumerate(zip(begun, ends, strict=False))
     ]
+    job.starts = list(job.peaks)
 
 
 def _followed(weights: Tensor, frames: Tensor, counts: Tensor) -> Tensor:
