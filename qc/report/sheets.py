@@ -16,7 +16,7 @@ Row = dict[str, Any]
 class Column:
     """`name`: in CSV. `word`: key of its header in `WORDS`. `kind`: how a value is written:
 
-    `text`, `int`, `points` (one decimal), `share` (0 to 1), `hours`, `clock` (ms), `flag`, or a closed list of ours: `severity`, `verdict`,
+    `text`, `int`, `points` (one decimal), `share` (0 to 1), `hours`, `clock` (ms), `when` (ISO 8601), `flag`, or a closed list of ours: `severity`, `verdict`,
     `role`, `status`; `reason`, `remedy`, `warnings`, `why`, `title` (a pack's text in both languages), `dimension`.
     `width`: in characters.
     """
@@ -145,7 +145,7 @@ SHEETS: dict[str, Sheet] = {
             (
                 *_CALL,
                 Column("file", "file", width=28),
-                Column("started_at", "started_at", width=20),
+                Column("started_at", "started_at", "when", 20),
                 Column("duration_ms", "duration", "clock", 10),
                 Column("coverage", "coverage", "share", 10),
                 Column("status", "status", "status", 10),
@@ -163,7 +163,7 @@ SHEETS: dict[str, Sheet] = {
             "findings",
             (
                 *_CALL,
-                Column("started_at", "started_at", width=20),
+                Column("started_at", "started_at", "when", 20),
                 *_RULE,
                 Column("verdict", "verdict", "verdict", 10),
                 Column("count", "count", "int", 8),

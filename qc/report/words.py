@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 
 from qc.packs.reasons import WHY
 from qc.report.model import LANGS
 
-_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+_ISO = re.compile(r"(?a)(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -594,13 +595,24 @@ class Words:
 
     def when(self, text: str) -> str:
         """A day, or a day and time, of ISO 8601 as the language writes it, without seconds and zone; other text as it is."""
-        found = _ISO.fullmatch(text)
-        if found is None or not 1 <= int(found[2]) <= 12:
+        at = moment(text)
+        if at is None:
             return text
-        year, month, day = (int(found[i]) for i in (1, 2, 3))
+        time = f"{at:%H:%M}" if len(text) > len("2025-11-03") else ""
         if self.lang == "zh":
-            return f"{year}年{month}月{day}日" + (f" {found[4]}" if found[4] else "")
-        return f"{day} {_MONTHS[month - 1]} {year}" + (f", {found[4]}" if found[4] else "")
+            return f"{at.year}年{at.month}月{at.day}日 {time}".rstrip()
+        return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {time}".rstrip(", ")
+
+
+def moment(text: str) -> datetime.datetime | None:
+    """A day, or a day and time, of ISO 8601 as it is on the clock where it was written, to the minute; None for other text."""
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        return datetime.datetime.fromisoformat(f"{found[1]}-{found[2]}-{found[3]} {found[4] or '00:00'}")
+    except ValueError:
+        return None
 
 
 def clock(ms: int | None) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from qc.report.model import ReportData
 from qc.report.safe import short, visible
 from qc.report.sheets import SHEETS, Column, Sheet
-from qc.report.words import Words, clock, span
+from qc.report.words import Words, moment, span
 from qc.tables import MIN_CALLS
 from qc.version import VERSION
 
@@ -24,7 +24,16 @@ MOST_LINKS = 60_000
 _MOST_CHARACTERS = 32_000
 _MOST_LINK_TEXT = 255
 _EPOCH = datetime.datetime(2000, 1, 1)
-_FORMATS = {"int": "#,##0", "points": "0.0", "share": "0.0%", "hours": "#,##0.00"}
+_FORMATS = {
+    "int": "#,##0",
+    "points": "0.0",
+    "share": "0.0%",
+    "hours": "#,##0.00",
+    "clock": "[>=0.0416666666]h:mm:ss;mm:ss",
+}
+_DATES = {"zh": 'yyyy"年"m"月"d"日" hh:mm', "en": "d mmm yyyy, hh:mm"}
+_DAY_MS = 86_400_000
+_FIRST_YEAR = 1900
 _WRAPPED = ("quote", "message", "remedy", "title", "why", "file")
 
 
@@ -38,7 +47,7 @@ def xlsx_file(data: ReportData, lang: str, links: Mapping[str, str] | None = Non
     )
     t = Words(lang)
     book.set_properties({"title": data.title or t("report"), "created": _EPOCH})
-    styles = _Styles(book, links or {})
+    styles = _Styles(book, lang, links or {})
     _summary(book.add_worksheet(t("summary")), data, t, styles)
     for name in ("providers", "agents", "calls", "findings", "rules", "failures"):
         _table(book.add_worksheet(t(f"sheet_{name}")), SHEETS[name], data, t, styles)
@@ -51,6 +60,7 @@ class _Styles:
     """Formats of the workbook, each made once; and the pages that calls link to."""
 
     book: Any
+    lang: str
     links: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,8 +74,8 @@ class _Styles:
         self.link = book.add_format({**plain, "font_color": "#0A6C74", "underline": 1})
         self.wrap = book.add_format({**plain, "text_wrap": True})
         self.label = book.add_format({**plain, "font_color": "#596573"})
-        self.right = book.add_format({**plain, "align": "right"})
         self.kinds = {kind: book.add_format({**plain, "num_format": code, "align": "right"}) for kind, code in _FORMATS.items()}
+        self.date = book.add_format({**plain, "num_format": _DATES[self.lang], "align": "left"})
         self.bad = book.add_format({"bg_color": "#F8D7D3", "font_color": "#7A1C12"})
         self.warn = book.add_format({"bg_color": "#FFF0C2", "font_color": "#6B4E00"})
         self.unsure = book.add_format({"bg_color": "#ECEFF2", "font_color": "#46525F", "italic": True})
@@ -143,7 +153,9 @@ def _write(sheet: Any, at: tuple[int, int], column: Column, value: Any, words: t
     elif column.kind == "hours":
         sheet.write_number(*at, value / 3_600_000, styles.kinds["hours"])
     elif column.kind == "clock":
-        sheet.write_string(*at, clock(value), styles.right)
+        sheet.write_number(*at, value / _DAY_MS, styles.kinds["clock"])
+    elif column.kind == "when" and (day := moment(value)) is not None and day.year >= _FIRST_YEAR:
+        sheet.write_datetime(*at, day, styles.date)
     elif column.kind in _FORMATS:
         sheet.write_number(*at, value, styles.kinds[column.kind])
     else:

@@ -114,7 +114,7 @@ def test_no_cell_is_a_formula_or_a_link(attacked: tuple[Path, list[str]]) -> Non
     for lang in ("zh", "en"):
         book = openpyxl.load_workbook(out / "data" / f"report-{lang}.xlsx")
         for cell in (c for sheet in book for row in sheet.iter_rows() for c in row):
-            assert cell.data_type in ("s", "n", "inlineStr"), cell.value
+            assert cell.data_type in ("s", "n", "d", "inlineStr"), cell.value
             assert cell.hyperlink is None or re.fullmatch(
                 rf"\.\.[/\\]{lang}[/\\]calls[/\\]call-[0-9a-f]{{16}}\.html", cell.hyperlink.target
             )
