@@ -51,6 +51,14 @@ _TOKEN = re.compile(
     r'|(?P<word>[^\s()|"]+)|(?P<bad>.)'
 )
 _SIZE = re.compile(r"\d{1,7}(?:\.\d{1,3})?")
+_OPERATORS_IN_CHINESE = {
+    **dict.fromkeys(("或", "或者"), "| or OR"),
+    **dict.fromkeys(("和", "且", "并且", "与", "及"), "AND, or nothing at all"),
+    **dict.fromkeys(("非", "不含", "没有", "除了"), "NOT"),
+    **dict.fromkeys(("附近", "靠近"), "NEAR"),
+    **dict.fromkeys(("然后", "之后"), "THEN"),
+}
+_NO_UNIT = re.compile(r"(?<!\S)(first|last)\s+(\d{1,7})(?!\S)(?!\s+(?:s|sec|seconds?|min|minutes?|turns?)(?!\S))")
 _APART = re.compile(r"(?<!\S)(?P<operator>NEAR|THEN)\s+(?P<size>\d{1,7})\s?(?P<unit>s|sec|seconds?|turns?|chars?)(?!\S)")
 _UNIT = re.compile("turns?|ms|s|sec|seconds?|min|minutes?|h|hours?|秒|分钟|小时")
 
@@ -105,8 +113,9 @@ def parse_query(text: str) -> Condition:
 
 
 def slips(text: str) -> list[str]:
-    """What may not have been meant: operators in small letters, and distances apart from their operator, which are words."""
-    text = text.translate(_WIDE)
+    """What may not have been meant: operators in small letters or in Chinese, distances apart from their operator, windows
+    without a unit: all of them are words."""
+    text = re.sub(r'"[^"]*"', '""', text.translate(_WIDE))
     bare = set(re.findall(r"(?<!\S)[a-z]+(?!\S)", text))
     found = [
         f"{word!r} is looked for as a word; the operator is written {word.upper()}" for word in sorted(bare & {"near", "then"})
@@ -114,6 +123,12 @@ def slips(text: str) -> list[str]:
     for match in _APART.finditer(text):
         said = f"{match['size']} {match['unit']}"
         found.append(f"{said!r} is looked for as words; the distance is written {match['operator']}/{said.replace(' ', '')}")
+    for word in re.findall(r"(?<!\S)[\u4e00-\u9fff]{1,2}(?!\S)", text):
+        if word in _OPERATORS_IN_CHINESE:
+            found.append(f"{word!r} is looked for as a word; the operator is written {_OPERATORS_IN_CHINESE[word]}")
+    for match in _NO_UNIT.finditer(text):
+        side, size = match.groups()
+        found.append(f"'{side} {size}' is looked for as words; write {side} {size}s, or {side} {size} turns")
     return found
 
 
@@ -288,7 +303,7 @@ class _Parser:
             name = self.take().text
         if name not in ROLES and name not in KINDS:
             self.problem(
-                head.column - 1, f"there is no `{head.text}:`", suggestion(name, (*ROLES, *KINDS)) + "; or put it in quotes"
+                head.column - 1, f"there is no `{head.text}:`", suggestion(name, (*ROLES, *KINDS)) + " or put it in quotes"
             )
         part = self.one() if self.peek().kind == "head" else self.item()
         if part is None:

@@ -107,6 +107,9 @@ def test_operators_in_small_letters_are_words_and_that_is_said() -> None:
     assert write_condition(parse_query("退款 near 不行")) == {"all": [{"says": ["退款"]}, {"says": ["near"]}, {"says": ["不行"]}]}
     assert slips("退款 near 不行") == ["'near' is looked for as a word; the operator is written NEAR"]
     assert slips("退款 NEAR 不行") == []
+    assert slips("投诉 或 举报") == ["'或' is looked for as a word; the operator is written | or OR"]
+    assert slips("尽快 first 30") == ["'first 30' is looked for as words; write first 30s, or first 30 turns"]
+    assert slips('尽快 first 30 turns 投诉 last 20s "投诉 或 举报" 或许') == []
     told = "'2 turns' is looked for as words; the distance is written THEN/2turns"
     assert slips("退款 THEN 2 turns 不行 NEAR/5s 投诉") == [told]
 
