@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,33 @@ def test_a_fault_of_the_device_reaches_every_thread_that_waits(tmp_path: Path, m
     for thread in threads:
         thread.join(30)
     assert caught == ["the device is lost"] * 3
+
+
+@needs_vnni
+def test_short_windows_are_heard_in_a_shorter_context_beside_long_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tiny_checkpoint(tmp_path))
+    read = whisper_engine.read_weights
+    heard: list[int] = []
+
+    def jobs(windows: list[Window], batch: int) -> list[tuple[list[int], list[int] | None]]:
+        made = open_engine("whisper", EngineRequest(path, "zh", "cpu", batch=batch, dtype="int8", pack="off"))
+        assert isinstance(made, WhisperEngine)
+        encode = made.network.encode
+        monkeypatch.setattr(made.network, "encode", lambda mel: heard.append(mel.shape[2]) or encode(mel))
+        found = [made._job([w]) for w in windows]
+        made._decode(CALL, found)
+        return [(j.tokens, j.starts) for j in found]
+
+    rng = np.random.default_rng(8)
+    sizes = [16_000, 70_000, 32_000, 32_001, 500, 100_000, 16_000]
+    windows = [Window((rng.standard_normal(n) / 9).astype(np.float32), n, 0, n // 16, 0) for n in sizes]
+    whole = jobs(windows, 3)
+    assert heard == [1000] * 7
+    monkeypatch.setattr(whisper_engine, "read_weights", lambda one: replace(read(one), short_ctx=200))
+    heard.clear()
+    shorter = jobs(windows, 3)
+    assert sorted(heard) == [400] * 4 + [1000] * 3
+    for n in range(7):
+        assert jobs([windows[n]], 1) == [shorter[n]]  # whatever is beside it
+    assert [shorter[n] for n in (1, 3, 5)] == [whole[n] for n in (1, 3, 5)]
+    assert shorter != whole

@@ -49,14 +49,14 @@ def test_attention_over_sound(heads: int, d: int, ctx: int) -> None:
     kept, rows = sound(4, heads, d, ctx), np.array([2, 0, 2])
     query = (RNG.standard_normal((3, heads, d)) * 3).astype(np.float32)
     out = np.empty_like(query)
-    loops.looked(query, rows, *kept, out)
+    loops.looked(query, rows, np.full(4, ctx), *kept, out)
     for n, row in enumerate(rows):
         assert np.allclose(out[n], by_head(query[n], *(part[row] for part in kept)), atol=1e-5)
 
     y, bias = RNG.standard_normal((4, heads * d)).astype(np.float32), RNG.standard_normal(heads * d).astype(np.float32)
     before = np.array([0.5, 1, 2, 3], np.float32)
     most, asked, given = before.copy(), np.empty((4, heads, d), np.float32), np.empty((4, heads * d), np.uint8)
-    loops.attended_audio(y, most, bias, *kept, asked, given)
+    loops.attended_audio(y, most, bias, np.full(4, ctx), *kept, asked, given)
     for n in range(4):
         wanted = (y[n] * before[n] + bias).reshape(heads, d)
         assert np.allclose(asked[n], wanted, atol=1e-6)

@@ -86,6 +86,17 @@ class Job:
         return sum(self.logprobs) / (len(self.tokens) + 1)
 
 
+@dataclass(frozen=True)
+class Short:
+    """Windows of at most `most_samples` are heard as if audio had `ctx` places and not n_audio_ctx: less silence behind them.
+
+    Only for a model of which is known that it hears them as well.
+    """
+
+    ctx: int
+    most_samples: int
+
+
 class Align(Protocol):
     """What fills in the times of finished jobs; `heads`: (layer, head) of cross-attention that it looks at."""
 
@@ -130,7 +141,8 @@ class Decoder:
     `mel`: float32 samples of some windows to their log-mel on the device. `align`: called with (network, caches, rows, jobs)
     for jobs that are finished and whose audio is still in its rows; gives what to call later, when the device is through.
     `ahead`, on a CPU: so many threads encode what comes next, a window each, while this one decodes; `own`: the threads of
-    this one meanwhile. It takes them all when nothing more comes. 0: one after the other.
+    this one meanwhile. It takes them all when nothing more comes. 0: one after the other. `short`: how short windows are heard,
+    in 8 bits; None: as all others.
     """
 
     def __init__(
@@ -142,8 +154,10 @@ class Decoder:
         align: Align | None = None,
         ahead: int = 0,
         own: int = 0,
+        short: Short | None = None,
     ) -> None:
         self.network, self.vocabulary, self.rows = network, vocabulary, rows
+        self.short = short if network.eight else None
         self._mel, self._align = mel, align
         self.cuda = network.device.type == "cuda"
         self.encode_at_once, self.look = (min(32, rows), 8) if self.cuda else (1, 1)
@@ -269,6 +283,8 @@ class Decoder:
         with torch.inference_mode():
             with self._timed("mel"):
                 mel = self._mel([job.samples for job in jobs])
+                if self.short is not None and all(len(job.samples) <= self.short.most_samples for job in jobs):
+                    mel = mel[:, :, : 2 * self.short.ctx]
             with self._timed("encode"):
                 return self.network.remembered(self.network.encode(mel))
 

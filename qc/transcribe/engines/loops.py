@@ -173,14 +173,15 @@ def attended_text(y, most, bias, keys, values, places, out):  # type: ignore[no-
 
 
 @_compiled
-def _looked(query, keys, key_scales, values, value_scales, room, out):  # type: ignore[no-untyped-def]
-    """One head's attention over a window's sound: query float32 [d], already over sqrt d, to `out` [d].
+def _looked(query, ctx, keys, key_scales, values, value_scales, room, out):  # type: ignore[no-untyped-def]
+    """One head's attention over the first `ctx` places of a window's sound: query float32 [d], already over sqrt d, to `out` [d].
 
-    `keys` int8 [d, ctx], `values` int8 [ctx, d], their scales float32 [d]; `room`: (shares float32 [ctx], int32 [ctx], its bits).
+    `keys` int8 [d, places], `values` int8 [places, d], their scales float32 [d]; `room`: (shares float32 [places], int32 [places],
+    its bits).
     """
     shares, powers, bits = room
-    d, ctx = keys.shape
-    shares[:] = 0
+    d = keys.shape[0]
+    shares[:ctx] = 0
     whole = d // 8 * 8
     for c in range(0, whole, 8):
         a, b, e, f = (
@@ -241,10 +242,11 @@ def _looked(query, keys, key_scales, values, value_scales, room, out):  # type: 
 
 
 @_compiled
-def looked(query, rows, keys, key_scales, values, value_scales, out):  # type: ignore[no-untyped-def]
+def looked(query, rows, lengths, keys, key_scales, values, value_scales, out):  # type: ignore[no-untyped-def]
     """Attention over windows' sound: float32 `query` [n, heads, d] of windows in `rows` int64 [n], to `out` [n, heads, d].
 
-    `keys` int8 [places, heads, d, ctx], `values` int8 [places, heads, ctx, d], their scales float32 [places, heads, d].
+    `keys` int8 [rows, heads, d, ctx], `values` int8 [rows, heads, ctx, d], their scales float32 [rows, heads, d]; `lengths` int64
+    [rows]: how much of ctx each has.
     """
     heads, d, ctx = keys.shape[1], keys.shape[2], keys.shape[3]
     powers = np.empty(ctx, np.int32)
@@ -255,14 +257,14 @@ def looked(query, rows, keys, key_scales, values, value_scales, out):  # type: i
         for h in range(heads):
             for c in range(d):
                 asked[c] = query[i, h, c] * factor
-            _looked(asked, keys[r, h], key_scales[r, h], values[r, h], value_scales[r, h], room, out[i, h])
+            _looked(asked, lengths[r], keys[r, h], key_scales[r, h], values[r, h], value_scales[r, h], room, out[i, h])
 
 
 @_compiled
-def attended_audio(y, most, bias, keys, key_scales, values, value_scales, query, out):  # type: ignore[no-untyped-def]
+def attended_audio(y, most, bias, lengths, keys, key_scales, values, value_scales, query, out):  # type: ignore[no-untyped-def]
     """Cross-attention of one position a row: what the product gave [rows, heads * d] to bytes `out` [rows, heads * d].
 
-    Keys, values and scales as in `looked`, a row's at its own place; `query` float32 [rows, heads, d] is filled in.
+    Lengths, keys, values and scales as in `looked`, a row's at its own place; `query` float32 [rows, heads, d] is filled in.
     """
     heads, d, ctx = keys.shape[1], keys.shape[2], keys.shape[3]
     powers = np.empty(ctx, np.int32)
@@ -273,7 +275,9 @@ def attended_audio(y, most, bias, keys, key_scales, values, value_scales, query,
             for c in range(d):
                 query[r, h, c] = y[r, h * d + c] * most[r] + bias[h * d + c]
                 asked[c] = query[r, h, c] * factor
-            _looked(asked, keys[r, h], key_scales[r, h], values[r, h], value_scales[r, h], room, work[h * d : (h + 1) * d])
+            _looked(
+                asked, lengths[r], keys[r, h], key_scales[r, h], values[r, h], value_scales[r, h], room, work[h * d : (h + 1) * d]
+            )
         most[r] = _rounded(work, out[r])
 
 

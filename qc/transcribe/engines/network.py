@@ -74,6 +74,7 @@ class Caches:
     `sound`, of cross-attention: keys and values [layers, rows, heads, n_audio_ctx, d]; in 8 bits keys int8 [layers, rows, heads, d,
     n_audio_ctx] and their scales float32 [layers, rows, heads, d], values as above and their scales. `self_k`, `self_v`:
     [layers, rows, heads, positions, d].
+    `lengths`: int64 [rows], how much of n_audio_ctx each has (less in 8 bits alone).
     `watched`: (layer, head) of cross-attention whose weights will be asked for; `asked` keeps their queries, for each of
     their layers [rows, its watched heads, positions, d].
     """
@@ -100,6 +101,7 @@ class Caches:
         self.asked = {at: torch.zeros(rows, len(some), positions, width, **made) for at, some in self.heads.items()}
         self.numbers = torch.arange(rows, device=network.device)
         self.columns = torch.arange(positions, device=network.device)
+        self.lengths = torch.full((rows,), dims["n_audio_ctx"])
         self.steps: Steps | None = None
         if network.eight:
             from qc.transcribe.engines.steps import Steps
@@ -112,6 +114,7 @@ class Caches:
             part[:, target].copy_(part[:, source])
         for queries in self.asked.values():
             queries[target].copy_(queries[source])
+        self.lengths[target] = self.lengths[source]
 
     @staticmethod
     def row_bytes(network: Network, positions: int) -> int:
@@ -219,7 +222,7 @@ class Network:
         return Choices(torch.cat([ids, zeros[:1]]), table.contiguous(), bias, kept_at, len(zeros), eight)
 
     def encode(self, mel: Tensor) -> Tensor:
-        """Log-mel [n, n_mels, 2 * n_audio_ctx] to audio features [n, n_audio_ctx, n_audio_state]."""
+        """Log-mel [n, n_mels, 2 * ctx] to audio features [n, ctx, n_audio_state]; ctx is n_audio_ctx, or in 8 bits less."""
         import torch
         from torch.nn import functional
 
@@ -227,7 +230,7 @@ class Network:
             return torch.cat([self.encode(one) for one in mel.split(1)])
         x = functional.gelu(functional.conv1d(mel.to(self.dtype), *self.conv1, padding=1))
         x = functional.gelu(functional.conv1d(x, *self.conv2, stride=2, padding=1))
-        x = (x.transpose(1, 2) + self.audio_positions).to(self.stream).contiguous()
+        x = (x.transpose(1, 2) + self.audio_positions[: x.shape[2]]).to(self.stream).contiguous()
         for layer in self.encoder:
             x = self._self_attention(x, layer)
             x = self._mlp(x, layer)
@@ -252,6 +255,15 @@ class Network:
     @staticmethod
     def remember(memory: Sequence[Sound], caches: Caches, rows: Tensor) -> None:
         """What `remembered` gave, into rows int64 [n]."""
+        if caches.steps is not None:
+            for n, row in enumerate(rows.tolist()):
+                caches.lengths[row] = length = memory[0][0].shape[-1]
+                for number, (keys, key_scales, values, value_scales) in enumerate(memory):
+                    places = [part[number, row] for part in caches.sound]
+                    places[0][..., :length], places[1][:], places[2][:, :length], places[3][:] = (
+                        part[n] for part in (keys, key_scales, values, value_scales)
+                    )
+            return
         for number, sound in enumerate(memory):
             for part, new in zip(caches.sound, sound, strict=True):
                 part[number].index_copy_(0, rows, new)
@@ -450,7 +462,7 @@ class Network:
         if self.eight:
             from qc.transcribe.engines import steps
 
-            a = steps.looked(query, caches.numbers[rows], tuple(part[number] for part in caches.sound))
+            a = steps.looked(query, caches.numbers[rows], caches.lengths, tuple(part[number] for part in caches.sound))
         else:
             keys, values = (part[number, rows] for part in caches.sound)
             a = self._looked(query, keys, values) if x.shape[1] == 1 else self._attended(query, keys, values)

@@ -36,15 +36,19 @@ def kept_sound(y: Tensor, heads: int) -> Sound:
     return keys, key_scales, values, value_scales
 
 
-def looked(query: Tensor, rows: Tensor, sound: Sound) -> Tensor:
-    """Attention of queries [n, heads, length, d] over the sound of the windows in `rows` int64 [n]: float32, of the same shape."""
+def looked(query: Tensor, rows: Tensor, lengths: Tensor, sound: Sound) -> Tensor:
+    """Attention of queries [n, heads, length, d] over the sound of the windows in `rows` int64 [n]: float32, of the same shape.
+
+    `lengths`: int64 [rows of the caches], how much of its places each has.
+    """
     import torch
 
     n, heads, length, d = query.shape
     flat = query.float().transpose(1, 2).reshape(n * length, heads, d).contiguous()
     out = torch.empty_like(flat)
     keys, key_scales, values, value_scales = (part.numpy() for part in sound)
-    loops.looked(flat.numpy(), rows.repeat_interleave(length).numpy(), keys, key_scales, values, value_scales, out.numpy())
+    at = rows.repeat_interleave(length).numpy()
+    loops.looked(flat.numpy(), at, lengths.numpy(), keys, key_scales, values, value_scales, out.numpy())
     return out.view(n, length, heads, d).transpose(1, 2)
 
 
@@ -100,7 +104,7 @@ class Steps:
             texts, sounds = ([part[some] for part in parts[number]] for parts in (self._self, self._sound))
             loops.attended_text(qkv[0].raw(given).numpy(), most, qkv[1], *texts, at, out)
             loops.added(stream, joined[0].raw(given).numpy(), most, joined[1], *block.norms[1], out)
-            loops.attended_audio(cross[0].raw(given).numpy(), most, cross[1], *sounds, asked, out)
+            loops.attended_audio(cross[0].raw(given).numpy(), most, cross[1], caches.lengths.numpy()[some], *sounds, asked, out)
             if number in caches.asked:
                 caches.asked[number][numbers, :, places[some]] = query[:, caches.heads[number]]
             loops.added(stream, heard[0].raw(given).numpy(), most, heard[1], *block.norms[2], out)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from qc.errors import CallError, ModelError
 from qc.transcribe.engines import RATE_HZ, CallKey, EngineRequest, Heard, Window
 from qc.transcribe.engines.align import Aligner, fallback_heads
-from qc.transcribe.engines.checkpoints import Checkpoint, locate, read_weights
-from qc.transcribe.engines.decoder import Decoder, Job, places_for
+from qc.transcribe.engines.checkpoints import Checkpoint, Weights, locate, read_weights
+from qc.transcribe.engines.decoder import Decoder, Job, Short, places_for
 from qc.transcribe.engines.driver import Driver, NoMemoryError, cores, use_threads
 from qc.transcribe.engines.matrices import eight_bits_fast
 from qc.transcribe.engines.mel import HOP, log_mel
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _TOKENS_PER_S = 8
 _TOKENS_MORE = 16
 _MARGIN_MS = 2_000
+_SILENT_FRAMES = 200  # of log-mel, 2 s: silence behind a short window at the least
 _ROWS = {"cpu": 16, "mps": 32, "cuda": 384}
 _CALLS = {"cpu": 4, "mps": 8, "cuda": 96}  # float32 on a CPU: one, since its figures differ by a millionth with the batch
 _MEMORY = {"cpu": 0.25, "mps": 0.25, "cuda": 0.7}  # share of the free memory that the caches may take
@@ -58,7 +59,7 @@ def _open(checkpoint: Checkpoint, request: EngineRequest, driver: Driver) -> Whi
     tokens = Tokens(weights.dims["n_vocab"], weights.dims["n_text_ctx"], request.language, request.prompt)
     network = Network(weights.dims, weights.state, device, *_dtype(request.dtype, device))
     packed = weights.packs if request.pack == "auto" else request.pack == "on"
-    return WhisperEngine(checkpoint, network, tokens, request.batch, weights.alignment_heads, packed, driver)
+    return WhisperEngine(checkpoint, network, tokens, request.batch, weights, packed, driver)
 
 
 def device_of(name: str) -> str:
@@ -139,12 +140,13 @@ class WhisperEngine:
         network: Network,
         tokens: Tokens,
         batch: int,
-        heads: Sequence[tuple[int, int]] | None,
+        weights: Weights,
         packed: bool,
         driver: Driver,
     ) -> None:
         self.model, self.model_sha256 = checkpoint.name, checkpoint.sha256
         self.network, self.tokens, self.packed = network, tokens, packed
+        heads = weights.alignment_heads
         self.rough_times = not heads
         self.at_once = 1 if network.dtype.itemsize == 4 and network.device.type == "cpu" else _CALLS[network.device.type]
         self.tokens_per_s: float | None = None
@@ -157,10 +159,11 @@ class WhisperEngine:
         def mel(samples: Sequence[np.ndarray]) -> torch.Tensor:
             return log_mel(samples, network.dims["n_mels"], frames, network.device)
 
+        short = Short(weights.short_ctx, (weights.short_ctx * 2 - _SILENT_FRAMES) * HOP) if weights.short_ctx else None
         self._driver = driver
         ahead, own = _shares(network)
         self._driver.begin(
-            lambda rows: Decoder(network, words, rows, mel, align, ahead, own),
+            lambda rows: Decoder(network, words, rows, mel, align, ahead, own, short),
             batch or self._rows_that_fit(),
             (lambda: use_threads(own)) if own and not ahead else None,
         )
