@@ -18,6 +18,7 @@ from qc.packs.conditions import (
     Gap,
     Interruption,
     Level,
+    Listed,
     Near,
     Repeat,
     Reply,
@@ -187,7 +188,12 @@ def _otherwise_written(says: Says, context: Context) -> Iterator[Nearest]:
                 said = turn.normal.text[match.start : match.end]
                 if said != normal_text(asked.text):
                     told.append((not is_by(turn.role, says.who), order, match.turn, match, asked, said))
+    seen: set[tuple[int, int, int, Term]] = set()
     for wrong_role, _, _, match, asked, said in sorted(told, key=lambda item: item[:3]):
+        place = (match.turn, match.start, match.end, asked)
+        if place in seen:
+            continue  # what sounds like it sounds nearly like it, too
+        seen.add(place)
         one = _evidence(match, context)
         by = f" by {_role(one.role)}" if wrong_role else ""
         at = f"at {clock(one.start_ms)}{by}"
@@ -282,9 +288,23 @@ def _gap(unit: Any, size: int) -> str:
 # -- numbers ----------------------------------------------------------------------------------------------------
 
 
+def _no_column(condition: Listed, context: Context) -> Iterator[Nearest]:
+    """No cell is told: it may hold anybody's number."""
+    listed = context.call.meta
+    if listed is None:
+        yield Nearest("column", "the call list does not have this call")
+        return
+    for column in condition.columns:
+        if column.name not in listed:
+            names = ", ".join(sorted(listed)[:_MOST_WORDS])
+            yield Nearest("column", f"the call list has no column {column.name}; it has {names}")
+
+
 def _numbers(condition: Condition, context: Context) -> Iterator[Nearest]:
-    """Conditions on a number: the nearest number at which they would hold."""
-    if isinstance(condition, Silence):
+    """Conditions on a number: the nearest number at which they would hold. Of the call list: columns that it does not have."""
+    if isinstance(condition, Listed):
+        yield from _no_column(condition, context)
+    elif isinstance(condition, Silence):
         yield from _silence(condition, context)
     elif isinstance(condition, Reply):
         yield from _longest("longer_than_ms", condition, "the longest wait for an answer was {}", context)

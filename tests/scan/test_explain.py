@@ -156,6 +156,19 @@ def test_the_nearest_miss(name: str, make_pack: MakePack, make_row: MakeRow) -> 
     assert expected in told(make_pack({"r": when}), make_row(said, duration_ms=90_000))
 
 
+def test_a_place_that_sounds_alike_is_told_once(make_pack: MakePack, make_row: MakeRow) -> None:
+    found = told(make_pack({"r": "{who: agent, says: [进快]}"}), make_row(turns(("agent", 0, 3, "我们尽快"))))
+    assert found == ["尽快 at 00:01 sounds like 进快; the rule asks for exact"]
+
+
+def test_a_column_that_the_call_list_does_not_have_is_told_with_those_it_has(make_pack: MakePack, make_row: MakeRow) -> None:
+    pack, row = make_pack({"r": "{listed: {队列: 售后, queue: 售后}}"}), make_row(turns(("agent", 0, 3, "好")))
+    (explained,) = explain(pack, row, meta={"queue": "售后", "ticket": None})
+    assert explained.tree is not None
+    assert [near.text for near in explained.tree.nearest] == ["the call list has no column 队列; it has queue, ticket"]
+    assert told(pack, row) == ["the call list does not have this call"]
+
+
 def test_a_rule_that_misses_by_far_has_no_near_miss(make_pack: MakePack, make_row: MakeRow) -> None:
     assert told(make_pack({"r": "{says: [投诉]}"}), make_row(turns(("agent", 0, 3, "今天天气很好")))) == []
 
