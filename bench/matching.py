@@ -202,10 +202,11 @@ def swapped(words: Sequence[str], count: int, seed: int) -> Iterator[tuple[str, 
 # -- a recogniser's own mistakes --------------------------------------------------------------------------------
 
 
-def heard(store: Path, truth: Path, words: Sequence[str]) -> Iterator[tuple[str, Tally]]:
-    """(way of matching, what came of it): what was said in recordings against what the store's transcripts say.
+def heard(store: Path, truth: Path, words: Sequence[str]) -> Iterator[tuple[str, Tally, list[str], list[str]]]:
+    """(way of matching, what came of it, wrong matches, words missed): what was said in recordings against the store's transcripts.
 
-    A match is right where the truth has the word within 1.5 s of it, said by the same side where that is known.
+    A match is right where the truth has the word within 1.5 s of it, said by the same side where that is known. A wrong match
+    is told with its call and the turn, and begins with = where the word stands there letter for letter.
     """
     rows = {row["call_id"]: row for row in Store(store).read("transcripts").to_pylist() if row["status"] == "ok"}
     said = [json.loads(line) for line in truth.read_text(encoding="utf-8").splitlines()]
@@ -213,13 +214,28 @@ def heard(store: Path, truth: Path, words: Sequence[str]) -> Iterator[tuple[str,
     first = spellings(words)
     for name, way in WAYS.items():
         tally = Tally()
+        wrongly: list[str] = []
+        missed: list[str] = []
         for true, got in calls:
             right, found = _times(true, words, WAYS["exact"], first), _times(got, words, way, first)
+            literal = _times(got, words, WAYS["exact"], first)
             for word, here in found.items():
                 meant = right[word]
-                hit = sum(any(_close(a, b) for b in here) for a in meant)
-                tally.add(word, hit, len(meant), sum(not any(_close(a, b) for a in meant) for b in here))
-        yield name, tally
+                lost = [a for a in meant if not any(_close(a, b) for b in here)]
+                wrong = [b for b in here if not any(_close(a, b) for a in meant)]
+                tally.add(word, len(meant) - len(lost), len(meant), len(wrong))
+                missed += [f"{true.call_id} {a[1] / 1000:.1f} s {word}: {_said(got, a)}" for a in lost]
+                wrongly += [
+                    f"{'=' if b in literal[word] else '~'}{word} {true.call_id} {b[1] / 1000:.1f} s: {_said(got, b)}"
+                    for b in wrong
+                ]
+        yield name, tally, wrongly, missed
+
+
+def _said(call: Call, place: tuple[str, int, int]) -> str:
+    """The turns of a transcript at a place."""
+    near = [t.text for t in call.turns if t.start_ms < place[2] and t.end_ms > place[1] and t.role in (place[0], "unknown")]
+    return " / ".join(near)
 
 
 def _timed(one: dict[str, Any]) -> dict[str, Any]:
@@ -288,11 +304,26 @@ def main() -> None:
     if options.store:
         print("\nWhat the recogniser heard:\n")
         print("| | matching | " + " | ".join(LENGTHS) + " |\n|---|---|" + "---|" * len(LENGTHS))
-        for name, tally in heard(options.store, options.truth, words):
+        told: dict[str, list[str]] = {}
+        for name, tally, wrongly, missed in heard(options.store, options.truth, words):
             print(row("heard", name, tally), flush=True)
             figures[f"{name} heard"] = tally.rates()[:2]
-            if name.startswith("sound"):
-                print(f"|  | wrong: {worst(tally)} |")
+            written = sum(one.startswith("=") for one in wrongly)
+            hit, there, _ = (sum(r[i] for r in tally.by_word.values()) for i in range(3))
+            figures[f"{name} heard, places"] = {
+                "said": there,
+                "found": hit,
+                "wrong": len(wrongly),
+                "wrong, but written so": written,
+            }
+            told[name] = [*wrongly, *(f"missed {one}" for one in missed)]
+        print("\n| matching | said | found | wrong | of these written so | precision without these |\n|---|---|---|---|---|---|")
+        for name in told:
+            f = figures[f"{name} heard, places"]
+            rest = f["found"] / (f["found"] + f["wrong"] - f["wrong, but written so"])
+            print(f"| {name} | {f['said']} | {f['found']} | {f['wrong']} | {f['wrong, but written so']} | {rest:.1%} |")
+        print("\nBy sound, wrong (= letter for letter, ~ by sound alone) and missed:")
+        print("".join(f"- {one}\n" for one in told["sound"]))
     if options.json:
         options.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1), encoding="utf-8")
 
