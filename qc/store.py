@@ -49,6 +49,15 @@ class Share:
     kept: Any = None
 
 
+@dataclass(frozen=True)
+class Lean:
+    """How to read less of a table's lists. `numbered`: members that come as dictionaries, a number a row instead of a string;
+    `left_out`: members that are not read at all. By name, of any list."""
+
+    numbered: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
+
+
 class Store:
     """The tables under one folder. Rows come as dicts or as pyarrow tables of `tables.schema(name)`."""
 
@@ -196,23 +205,39 @@ class Store:
                 first += rows
         return found
 
-    def share_batches(self, table: str, share: Share, columns: Sequence[str], rows: int = 2048) -> Iterator[pa.Table]:
-        """The current rows of a share in tables of at most `rows`, fewer where rows are large. Raises StoreError."""
+    def share_batches(
+        self, table: str, share: Share, columns: Sequence[str], rows: int = 2048, lean: Lean | None = None
+    ) -> Iterator[pa.Table]:
+        """The current rows of a share in tables of at most `rows`, fewer where rows are large. Raises StoreError.
+
+        With `lean` a part that was written as the table is now is read so; any other as without it.
+        """
         import pyarrow as pa
 
         try:
             file = _open(share.path)
+            want = [c for c in columns if c in file.schema_arrow.names]
+            now = schema(table)
+            if lean is None or any(
+                c not in want or not file.schema_arrow.field(c).type.equals(now.field(c).type) for c in columns
+            ):
+                lean = None
+            else:
+                leaves = [file.schema.column(i).path for i in range(len(file.schema))]
+                leaves = [path for path in leaves if path.split(".")[0] in columns]
+                want = [path for path in leaves if path.rpartition(".")[2] not in lean.left_out]
+                file = _open(share.path, [path for path in want if path.rpartition(".")[2] in lean.numbered])
         except FileNotFoundError:
             raise _compacted(self.path / table) from None
-        present = [c for c in columns if c in file.schema_arrow.names]
         position = 0
         size = file.metadata.row_group(share.group).total_byte_size
         rows = max(1, min(rows, share.rows * _BATCH_BYTES // max(size, 1)))
-        for batch in file.iter_batches(batch_size=rows, row_groups=[share.group], columns=present, use_threads=False):
+        for batch in file.iter_batches(batch_size=rows, row_groups=[share.group], columns=want, use_threads=False):
             chosen = batch if share.kept is None else batch.filter(pa.array(share.kept[position : position + batch.num_rows]))
             position += batch.num_rows
             if chosen.num_rows:
-                yield _conform(pa.Table.from_batches([chosen]), table, columns)
+                whole = pa.Table.from_batches([chosen])
+                yield _conform(whole, table, columns) if lean is None else whole.select(list(columns))
 
     def keys(self, table: str) -> pa.Table:
         """The current keys alone."""
@@ -481,12 +506,12 @@ def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
         return pa.chunked_array([pa.array(column.to_pylist(), wanted)], wanted)
 
 
-def _open(part: Path) -> Any:
+def _open(part: Path, numbered: Sequence[str] | None = None) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(part)
+        return pq.ParquetFile(part, read_dictionary=numbered)
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:

@@ -19,10 +19,14 @@ from qc.packs.conditions import Window
 from qc.scan.digest import Piece, digests
 from qc.scan.folding import Folded, codes_of, fold_chosen, fold_utf8, ranges
 from qc.scan.view import LOST, MAX_TURN_CHARS, Call, Span, Turn, view
+from qc.store import Lean
 from qc.text.normal import Normal, normal
 
 NAMES = ("call_id", "status", "reason", "message", "warnings", "duration_ms", "spans", "turns")
 """What scanning reads of `transcripts`."""
+
+LEAN = Lean(numbered=frozenset({"role"}), left_out=frozenset({"no_speech_prob"}))
+"""And how: a role need not be a string for each turn; nothing depends on what is left out."""
 
 AGENT, CUSTOMER, SYSTEM, UNKNOWN = range(4)
 ROLES = ("agent", "customer", "system", "unknown")
@@ -101,12 +105,19 @@ class Columns:
         return column.chunk(0) if column.num_chunks else pa.array([], column.type)
 
     def _roles(self, names: Any) -> _Array:
-        names = pc.fill_null(names, "unknown")
-        for name in pc.unique(names).to_pylist():
+        if not pa.types.is_dictionary(names.type):
+            names = names.dictionary_encode()
+        known = self._role_numbers(names.dictionary)
+        which = pc.fill_null(names.indices, len(known) - 1).to_numpy(zero_copy_only=False)
+        return known[which]
+
+    def _role_numbers(self, names: Any) -> _Array:
+        """Of each name, and last of none."""
+        for name in names.to_pylist():
             if name and name not in self.roles:
                 self.roles.append(name)
         found = pc.fill_null(pc.index_in(names, value_set=pa.array(self.roles)), UNKNOWN)
-        return found.to_numpy(zero_copy_only=False).astype(np.int8)
+        return np.append(found.to_numpy(zero_copy_only=False), UNKNOWN).astype(np.int32)
 
     def _warned(self, word: str) -> _Array:
         first, words = _lists(self._column("warnings"))

@@ -215,10 +215,10 @@ class _Worker:
         """Scan a share and write its findings; counts for each batch."""
         import pyarrow as pa
 
-        from qc.scan.columns import NAMES, Columns
+        from qc.scan.columns import LEAN, NAMES, Columns
 
         tables: list[Any] = []
-        for batch in self._store.share_batches("transcripts", share, NAMES, rows=BATCH_CALLS):
+        for batch in self._store.share_batches("transcripts", share, NAMES, BATCH_CALLS, LEAN):
             for piece in _pieces(batch):
                 columns = Columns(piece)
                 counts = _Counts(calls=columns.size, failed_calls=columns.size - int(columns.ok.sum()))
