@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -187,3 +189,11 @@ def test_peers_are_right_about_these(written: str, same: str) -> None:
 @pytest.mark.parametrize("text", ["便宜一点三块钱", "早一点一定给您", "快一点五分钟", "便宜一点九折吧", "快一点三天能到吗"])
 def test_a_little_is_no_number(text: str) -> None:
     assert "一点" in normal_text(text)
+
+
+def test_the_examples_of_the_meaning_page_hold() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "meaning.md").read_text(encoding="utf-8")
+    section = page.split("## The normal form")[1].split("## ")[0]
+    examples = [line.split(" → ") for line in section.split("```")[1].strip().splitlines()]
+    assert len(examples) >= 20
+    assert [(said, normal_text(said)) for said, _ in examples] == [tuple(pair) for pair in examples]
