@@ -14,12 +14,14 @@ from struct import pack as pack_floats
 from struct import unpack
 from typing import Any
 
+import pytest
 import random_packs
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from qc.conformance import reference
 from qc.conformance.answers import findings_of
+from qc.scan import compiled
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 CALLS = 8
@@ -28,6 +30,19 @@ CALLS = 8
 @settings(max_examples=5000 if DEEP else 200, deadline=None, derandomize=not DEEP, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=True))
 def test_the_scanner_equals_the_reference(rng: Random) -> None:
+    compare(rng)
+
+
+def test_the_machine_code_of_large_scans_equals_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a day is scanned with: small scans go without, so the random packs above never come to it."""
+    monkeypatch.setattr("qc.scan.stage.COMPILED_CALLS", 0)
+    for seed in range(1000 if DEEP else 40):
+        compare(Random(seed))
+        assert compiled.used()
+    compiled.use(False)
+
+
+def compare(rng: Random) -> None:
     plain = random_packs.pack(rng)
     rows = [random_packs.transcript(rng, f"c{number}") for number in range(CALLS)]
     listed = {row["call_id"]: random_packs.call_list(rng) for row in rows}

@@ -15,6 +15,7 @@ from qc.conformance.suite import CASES, Case, load_suite, mark
 from qc.packs.conditions import Says
 from qc.packs.syntax import CONDITIONS
 from qc.packs.terms import FORMS
+from qc.scan import compiled
 from qc.scan.evaluate import PackScanner
 from qc.scan.matching import terms_of
 from qc.scan.view import view
@@ -37,6 +38,14 @@ def referred() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("case", SUITE, ids=lambda case: case.id)
 def test_the_scanner_answers_as_expected(case: Case) -> None:
     assert mark(case, scanned()[case.id]) == [], case.about
+
+
+def test_the_machine_code_of_large_scans_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qc.scan.stage.COMPILED_CALLS", 0)
+    answers = by_scanner(SUITE)
+    assert compiled.used()
+    compiled.use(False)
+    assert answers == scanned()
 
 
 @pytest.mark.parametrize("case", SUITE, ids=lambda case: case.id)
