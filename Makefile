@@ -41,6 +41,7 @@ bench: $(BIN)/qc-installed   ## the measurements of docs/benchmarks.md
 	$(BIN)/python bench/scan.py --quick
 	$(BIN)/python bench/packs.py --rules 1000
 	$(BIN)/python bench/report.py --quick
+	$(BIN)/python bench/intervals.py --quick
 
 docs: $(BIN)/qc-installed   ## write the pages that are made from the code
 	$(BIN)/python docs/make.py

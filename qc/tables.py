@@ -287,7 +287,7 @@ SUMMARIES = Table(
         Field(
             "low",
             "float64",
-            "Lower end of the 95 % interval of the mean; null below the minimum of calls, and where all scores are equal.",
+            "Lower end of the 95 % interval of the mean; null below the minimum of calls, and where neither these scores nor the others' differ.",
             unit="points",
         ),
         Field("high", "float64", "Upper end.", unit="points"),

@@ -21,12 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from qc.score.intervals import CONFIDENCE, half_width, t_quantile, t_two_sided
+from qc.score.intervals import CONFIDENCE, PRIOR_DF, half_width, t_quantile, t_two_sided
 from qc.score.summaries import CallFacts, Groups, dimensions_of, encode, group_by_agent, group_by_provider
 from qc.tables import MIN_COMPARED, schema
 
-ENOUGH_SPREAD = 30
-"""Degrees of freedom from which a group's own variance is trusted; below, the larger of its own and everyone's is taken."""
 _EXACT_DF = 200
 
 
@@ -100,8 +98,7 @@ def contrast(group: Cells, other: Cells) -> Contrast:
         spread, spread_df = _within(own, own2, n)
         their_spread, their_df = _within(their, their2, m)
         pooled = _both(spread, spread_df, their_spread, their_df)
-        v_own = np.where(spread_df < ENOUGH_SPREAD, np.maximum(spread, pooled), spread)
-        v_their = np.where(their_df < ENOUGH_SPREAD, np.maximum(their_spread, pooled), their_spread)
+        v_own, v_their = np.maximum(spread, pooled), np.maximum(their_spread, pooled)  # a run of good calls is no proof
         a = (weight**2 * mean(np.broadcast_to(v_own[:, None], n.shape) * 1.0, n)).sum(axis=1)
         b = (weight**2 * mean(np.broadcast_to(v_their[:, None], m.shape) * 1.0, m)).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -277,8 +274,8 @@ def _trend_rows(groups: Groups, unit: str, periods: Any, cells: Cells, of: tuple
         p[mine] = holm(found.p[mine])
     n = cells.n.sum(axis=1)[rows]
     sums = {m: getattr(cells, m).sum(axis=1)[rows] for m in ("worst", "worst2", "best", "best2")}
-    low = sums["worst"] / n - half_width(n, sums["worst"], sums["worst2"])
-    high = sums["best"] / n + half_width(n, sums["best"], sums["best2"])
+    low = sums["worst"] / n - half_width(n, sums["worst"], sums["worst2"], PRIOR_DF)
+    high = sums["best"] / n + half_width(n, sums["best"], sums["best2"], PRIOR_DF)
     few = n < MIN_COMPARED
     return _table(
         "trends",

@@ -3,6 +3,8 @@
 Student's t for means (Student 1908; distribution function for whole degrees of freedom after Abramowitz & Stegun 1964,
 26.7.3 and 26.7.4, quantile for many degrees of freedom after 26.7.5), Wilson's score interval for shares (Wilson 1927;
 why it and not Wald's: Brown, Cai & DasGupta 2001, «Interval estimation for a binomial proportion», Statistical Science 16).
+Variances of many groups moderated by each other after Smyth 2004, «Linear models and empirical Bayes methods», Statistical
+Applications in Genetics and Molecular Biology 3.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ import numpy as np
 
 CONFIDENCE = 0.95
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+PRIOR_DF = 40
+"""How much the others' variance weighs in that of a group: with it, intervals of made agents hold the truth in 93 to 98 % of the
+cases from five calls on, and in 77 to 94 % without (`bench/intervals.py`)."""
 _SERIES_LIMIT = 200  # from here on four terms of the expansion are right to ten digits
 
 
@@ -61,19 +66,25 @@ def t_quantile(df: int, confidence: float = CONFIDENCE) -> float:
     return (low + high) / 2
 
 
-def half_width(count: Any, total: Any, total_squares: Any) -> Any:
+def half_width(count: Any, total: Any, total_squares: Any, prior_df: int = 0) -> Any:
     """Half the width of the t-interval of means. Arrays float64 [groups]; nan where fewer than two values.
 
-    `count` values, their sum and the sum of their squares per group.
+    `count` values, their sum and the sum of their squares per group. With `prior_df`, each group's variance is moderated by
+    the variance within the others, which weighs as much as so many degrees of freedom, or as many as the others have (Smyth
+    2004): where values are rarely far off, a small group's own variance is too small whenever its mean is too large.
     """
     n = np.asarray(count, np.float64)
     result = np.full(n.shape, np.nan)
     many = n >= 2
     mean = np.asarray(total, np.float64)[many] / n[many]
-    variance = (np.asarray(total_squares, np.float64)[many] - n[many] * mean**2) / (n[many] - 1)
-    variance[variance < 1e-9 * np.maximum(1.0, mean**2)] = 0.0  # what is left of equal values after rounding
-    quantiles = {d: t_quantile(int(d)) for d in np.unique(n[many] - 1)}
-    t = np.array([quantiles[d] for d in n[many] - 1])
+    df = n[many] - 1
+    squares = np.asarray(total_squares, np.float64)[many] - n[many] * mean**2
+    squares[squares < 1e-9 * df * np.maximum(1.0, mean**2)] = 0.0  # what is left of equal values after rounding
+    others_df, others = df.sum() - df, np.maximum(squares.sum() - squares, 0.0)
+    weight = np.minimum(prior_df, others_df)
+    variance = (weight * np.divide(others, others_df, out=np.zeros_like(others), where=others_df > 0) + squares) / (weight + df)
+    quantiles = {d: t_quantile(int(d)) for d in np.unique(weight + df)}
+    t = np.array([quantiles[d] for d in weight + df])
     result[many] = t * np.sqrt(variance / n[many])
     return result
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from qc.score.intervals import half_width, wilson
+from qc.score.intervals import PRIOR_DF, half_width, wilson
 from qc.score.scorecard import HIT, NOT_APPLICABLE, UNDECIDED, Scorecard, Verdicts
 from qc.tables import MIN_CALLS, agent_key, schema
 
@@ -228,7 +228,7 @@ def _rows(scored: Scored, facts: CallFacts, groups: Groups) -> pa.Table:
     divisor = np.where(in_mean > 0, in_mean, 1)
     mean_worst, mean_best = total(worst) / divisor, total(best) / divisor
     ceiling = max((card.base for card, _, _ in scored.parts), default=np.inf)
-    below, above = (half_width(in_mean, total(v), total(v**2)) for v in (worst, best))
+    below, above = (half_width(in_mean, total(v), total(v**2), PRIOR_DF) for v in (worst, best))
     low, high = np.maximum(mean_worst - below, 0.0), np.minimum(mean_best + above, ceiling)
     known = (in_mean >= MIN_CALLS) & ((below > 0) | (above > 0) | (mean_best > mean_worst))
     speech, heard = total(facts.speech_ms), total(facts.heard_ms)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from qc.score.intervals import half_width, t_quantile, t_two_sided, wilson
+from qc.score.intervals import PRIOR_DF, half_width, t_quantile, t_two_sided, wilson
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,15 @@ def test_half_width_is_the_textbooks() -> None:
     assert got[0] == pytest.approx(expected)
     assert np.isnan(got[[1, 3]]).all()
     assert got[2] == 0.0
+
+
+def test_a_variance_is_moderated_by_the_others_by_hand() -> None:
+    """Squares within groups 20 and 200 of 4 and 50 degrees of freedom: the others weigh 40 for the first, 4 for the second."""
+    n, squares = np.array([5.0, 51.0]), np.array([20.0, 200.0])
+    got = half_width(n, 90 * n, squares + n * 90.0**2, PRIOR_DF)
+    assert got[0] == pytest.approx(t_quantile(44) * math.sqrt((40 * 200 / 50 + 20) / 44 / 5))
+    assert got[1] == pytest.approx(t_quantile(54) * math.sqrt((4 * 20 / 4 + 200) / 54 / 51))
+    alone = half_width([5], [450.0], [20 + 5 * 90.0**2], PRIOR_DF)
+    assert alone[0] == pytest.approx(t_quantile(4) * math.sqrt(20 / 4 / 5))
+    spotless = half_width([5, 51], [500.0, 90 * 51], [50_000.0, 200 + 51 * 90.0**2], PRIOR_DF)
+    assert spotless[0] > 0  # five spotless calls do not prove that there is never another

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import random
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -218,8 +218,17 @@ def test_summaries_are_means_and_intervals_of_the_calls(tmp_path: Path) -> None:
     worst = [plain_score(used, v, True) for v in verdicts[:7]]
     best = [plain_score(used, v, False) for v in verdicts[:7]]
     assert (one["mean_worst"], one["mean_best"]) == (pytest.approx(fmean(worst)), pytest.approx(fmean(best)))
-    assert one["low"] == pytest.approx(fmean(worst) - t_quantile(6) * stdev(worst) / math.sqrt(7), abs=1e-5)
-    assert one["high"] == pytest.approx(min(fmean(best) + t_quantile(6) * stdev(best) / math.sqrt(7), 100), abs=1e-5)
+    groups = [range(7), range(7, 6 + MIN_CALLS), range(6 + MIN_CALLS, 11 + MIN_CALLS)]
+    groups += [range(i, i + 2) for i in (11 + MIN_CALLS, 13 + MIN_CALLS)]
+    for end, sign, hits in (("low", -1, True), ("high", 1, False)):  # the others' variance beside their own
+        values = [[plain_score(used, verdicts[i], hits) for i in g] for g in groups]
+        squares = [sum((v - fmean(g)) ** 2 for v in g) for g in values]
+        others_df = sum(len(g) - 1 for g in values[1:])
+        assert others_df < 40
+        df = others_df + 6
+        variance = (others_df * sum(squares[1:]) / others_df + squares[0]) / df
+        expected = fmean(values[0]) + sign * t_quantile(df) * math.sqrt(variance / 7)
+        assert one[end] == pytest.approx(min(expected, 100), abs=1e-5)
     assert (one["calls"], one["scored"], one["audio_ms"], one["coverage"]) == (7, 7, 420_000, 0.5)
     assert one["name"] == "name of 1"
     assert one["undecided"] == sum(any(v["verdict"] == "undecided" for v in vs) for vs in verdicts[:7])
