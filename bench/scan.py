@@ -327,6 +327,7 @@ def hostile(folder: Path) -> dict[str, dict[str, float]]:
     listed = day.words(100_000)
     target = folder / "many_words"
     shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
     day.write_day(target, 100)
     seconds, peak, _ = qc_scan(target, day.pack(folder, "words-100000", day.word_rules(listed, 2_500)))
     found["words_100000"] = {"seconds": seconds, "peak_rss_mb": peak}

@@ -6,9 +6,8 @@ so what was heard. `tests/scan` holds both against `qc.scan.view`, which says th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -206,19 +205,26 @@ class Columns:
     def _heads(self) -> Piece:
         """What a call's row says besides turns and detected speech."""
         names = ("call_id", "status", "reason", "message", "warnings", "duration_ms")
-        heads = [repr(head).encode("utf-8", "surrogatepass") for head in zip(*map(self._listed, names), strict=True)]
-        return np.frombuffer(b"".join(heads), np.uint8), np.concatenate(
-            ([0], np.cumsum([len(head) for head in heads], dtype=np.int64))
-        )
+        columns = [self._listed(name) for name in names]
+        if self.ok.all() and columns[2:5] == [None, None, []] and not self.duration_ms.null_count:
+            # as most are: the same, three times as fast
+            said = [f"({name!r}, 'ok', None, None, [], {ms})" for name, ms in zip(self.call_ids, columns[5] or (), strict=True)]
+        else:
+            size = self.size
+            lists = ([value] * size if value is None or value == [] else value for value in columns)
+            said = [repr(head) for head in zip(*lists, strict=True)]
+        heads = [head.encode("utf-8", "surrogatepass") for head in said]
+        sizes = np.array([len(head) for head in heads], np.int64)
+        return np.frombuffer(b"".join(heads), np.uint8), np.concatenate(([0], np.cumsum(sizes)))
 
-    def _listed(self, name: str) -> Iterable[Any]:
-        """A column as Python has it."""
+    def _listed(self, name: str) -> list[Any] | None:
+        """A column as Python has it; None where it is null for every call, [] where it is an empty list for every one."""
         column = self._column(name)
         if column.null_count == len(column):
-            return repeat(None, len(column))
+            return None
         if name == "warnings" and not column.null_count and not len(column.flatten()):
-            return ([] for _ in range(len(column)))
-        return self.call_ids if name == "call_id" else column.to_pylist()
+            return []
+        return self.call_ids if name == "call_id" else list(column.to_pylist())
 
     def _turn_block(self) -> _Array:
         sure, no_sure = _floats(self.turn_sure)
