@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 POINTS = 0.003
 NEAR_MS = 100
-PAD_MS = 250
+PAD_MS = 300
 
 
 def plain(text: str) -> str:
@@ -86,7 +86,7 @@ def hear_ours(folder: Path, calls: Sequence[dict[str, Any]], pack: str, model: s
 
 
 def hear_oracle(folder: Path, calls: Sequence[dict[str, Any]], batch: int = 8) -> dict[str, list[str]]:
-    """openai-whisper's text of each true turn, by file; the samples are cut 250 ms before and behind."""
+    """openai-whisper's text of each true turn, by file; the samples are cut as far before and behind as ours are."""
     import torch
     import whisper
 

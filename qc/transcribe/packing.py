@@ -1,8 +1,8 @@
 """Several utterances in one window: joined before the recogniser hears them, told apart again by when each character was said.
 
 A window is 30 s long whatever is in it, so short utterances cost as much as long ones; a packed window carries as much
-speech as fits. Only utterances of one call and channel are packed, in order, each with the real sound around it (half a
-second between two at most), never one directly at another.
+speech as fits. Only utterances of one call and channel are packed, in order, each with the real sound around it (0.6 s
+between two at most), never one directly at another.
 """
 
 from __future__ import annotations

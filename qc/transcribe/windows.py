@@ -35,7 +35,7 @@ class SpeechOptions:
     threshold: float = 0.3
     min_silence_ms: int = 350
     min_speech_ms: int = 96
-    pad_ms: int = 250
+    pad_ms: int = 300
     max_ms: int = 28_000
 
 
@@ -57,7 +57,11 @@ def find_spans(
 
     `probabilities`: float32 [n_frames]; `levels`: float32 dBFS of the same frames (the last, unfilled one may be missing).
     """
-    raw = _by_sound(_stretches(probabilities, options), levels)
+    gap = -(-options.min_silence_ms // FRAME_MS)
+    # The detector holds on after the sound has ended: a pause is as long as its silence, not as what the detector leaves of it.
+    held = min(_LAG_FRAMES, gap - 1) if levels.size else 0
+    likely = _stretches(probabilities, options, gap - held)
+    raw = _joined(likely, _by_sound(likely, levels), gap, options.min_speech_ms // FRAME_MS)
     cut = [piece for stretch in raw for piece in _split(probabilities, stretch, options.max_ms // FRAME_MS)]
     tight = [(a * FRAME_MS, min(b * FRAME_MS, duration_ms)) for a, b in cut if a * FRAME_MS < duration_ms]
     spans = []
@@ -99,11 +103,25 @@ def _by_sound(stretches: list[tuple[int, int]], levels: np.ndarray) -> list[tupl
     return found
 
 
-def _stretches(probabilities: np.ndarray, options: SpeechOptions) -> list[tuple[int, int]]:
-    """Stretches as (first frame, frame after the last), by a threshold with hysteresis."""
+def _joined(likely: list[tuple[int, int]], sounding: list[tuple[int, int]], gap: int, shortest: int) -> list[tuple[int, int]]:
+    """Stretches by their sound, those less than `gap` frames apart made one; without those that are shorter than `shortest`, by
+    the detector and by their sound.
+    """
+    found: list[tuple[int, int]] = []
+    longest: list[int] = []
+    for (first, last), (begin, end) in zip(sounding, likely, strict=True):
+        if found and first - found[-1][1] < gap:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+            longest[-1] = max(longest[-1], end - begin)
+        else:
+            found.append((first, last))
+            longest.append(end - begin)
+    return [(a, b) for (a, b), most in zip(found, longest, strict=True) if max(b - a, most) >= shortest]
+
+
+def _stretches(probabilities: np.ndarray, options: SpeechOptions, gap: int) -> list[tuple[int, int]]:
+    """Stretches as (first frame, frame after the last), by a threshold with hysteresis, `gap` frames apart or more."""
     low = max(options.threshold - 0.15, 0.01)
-    gap = -(-options.min_silence_ms // FRAME_MS)
-    shortest = options.min_speech_ms // FRAME_MS
     found: list[tuple[int, int]] = []
     start: int | None = None
     last = 0
@@ -118,7 +136,7 @@ def _stretches(probabilities: np.ndarray, options: SpeechOptions) -> list[tuple[
             start = None
     if start is not None:
         found.append((start, last + 1))
-    return [(a, b) for a, b in found if b - a >= shortest]
+    return found
 
 
 def _split(probabilities: np.ndarray, stretch: tuple[int, int], longest: int) -> list[tuple[int, int]]:

@@ -106,3 +106,15 @@ def test_a_long_stretch_is_cut_where_speech_is_least_likely() -> None:
     spans = find_spans(values, NO_LEVELS, 0, 600 * 32, SpeechOptions(max_ms=12_000))
     assert len(spans) == 2
     assert abs(spans[1].start_ms - 250 * 32) <= 96
+
+
+@pytest.mark.parametrize(("quiet_frames", "count"), [(9, 1), (10, 1), (11, 2), (14, 2)])
+def test_a_pause_is_as_long_as_its_silence_and_not_as_what_the_detector_leaves_of_it(quiet_frames: int, count: int) -> None:
+    values, levels = np.zeros(100, np.float32), np.full(100, -75.0, np.float32)
+    for first, last in ((20, 40), (40 + quiet_frames, 70)):
+        values[first:last], levels[first:last] = 0.95, -20.0
+        values[last : last + 4] = 0.4  # the detector holds on for 128 ms
+    spans = find_spans(values, levels, 0, 3_200, SpeechOptions())
+    assert [(s.start_ms, s.end_ms) for s in spans] == (
+        [(640, 1_280), (32 * (40 + quiet_frames), 2_240)] if count == 2 else [(640, 2_240)]
+    )
