@@ -157,7 +157,7 @@ def _share(counts: dict[str, int]) -> str:
 
 def _show(made: Plan, price: float | None, output: Path | None) -> None:
     about = "" if made.looked_at == made.found - made.done else f"; headers of {made.looked_at:,} of them were read"
-    guessed = f"; {made.guessed:,} lengths estimated" if made.guessed else ""
+    guessed = f"; {made.guessed:,} of the lengths estimated" if made.guessed else ""
     rows = [
         ("recordings", f"{made.found:,}", f"{made.missing:,} listed and not found, {made.done:,} done already{about}"),
         ("to do", console.hours(made.audio_ms), f"{made.size_bytes / 1e9:,.2f} GB{guessed}"),

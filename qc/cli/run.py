@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qc.cli import console, options
+from qc.cli.transcribe import shown_name
 from qc.errors import Exit
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def as_dict(summary: RunSummary, store: Path) -> dict[str, Any]:
         "transcribed": heard.transcribed,
         "skipped": heard.skipped,
         "failed": heard.failed,
-        "failures": [{"call_id": c, "reason": r, "message": m} for c, r, m in heard.failures],
+        "failures": [{"call_id": c, "file": heard.files.get(c), "reason": r, "message": m} for c, r, m in heard.failures],
         "problems": [{"where": p.where, "message": p.message, "hint": p.hint} for p in summary.problems],
         "audio_ms": heard.audio_ms,
         "wall_s": round(heard.wall_s, 3),
@@ -148,7 +149,7 @@ def show(summary: RunSummary, store: Path) -> None:
     ]
     console.table("", ("", "", ""), rows, right=(1,))
     for call_id, reason, message in heard.failures[:20]:
-        console.say(f"failed: {call_id}: {reason}: {message}")
+        console.say(f"failed: {shown_name(call_id, heard.files)}: {reason}: {message}")
     if len(heard.failures) > 20:
         console.say(f"… and {len(heard.failures) - 20:,} more: qc store info --store {store}")
     console.out(f"tables: {store}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,11 +85,12 @@ def transcribe(
 def _run(which: CallOptions, how: TranscribeOptions, store: Path, as_json: bool) -> None:
     from qc.calls import join_calls, save_calls
     from qc.store import Store
-    from qc.transcribe.run import TranscribeInterrupted, transcribe
+    from qc.transcribe.run import TranscribeInterrupted, fetch, transcribe
 
     place = Store(store)
     try:
         with console.progress(as_json) as progress:
+            fetch(how, progress)  # a model that cannot be had is told of before recordings are looked for
             joined = join_calls(which, progress)
             problems = joined.problems
             show_problems(problems)
@@ -116,7 +118,7 @@ def _as_dict(summary: TranscribeSummary, problems: list[Problem]) -> dict[str, A
         "skipped": summary.skipped,
         "audio_ms": summary.audio_ms,
         "failed": summary.failed,
-        "failures": [{"call_id": c, "reason": r, "message": m} for c, r, m in summary.failures],
+        "failures": [{"call_id": c, "file": summary.files.get(c), "reason": r, "message": m} for c, r, m in summary.failures],
         "problems": [{"where": p.where, "message": p.message, "hint": p.hint} for p in problems],
         "wall_s": round(summary.wall_s, 3),
     }
@@ -128,11 +130,11 @@ def _show(summary: TranscribeSummary, store: Path) -> None:
         f"{summary.calls:,} calls: {summary.transcribed:,} transcribed ({console.hours(summary.audio_ms)} of audio, {speed:,.1f} × real time), "
         f"{summary.skipped:,} already done, {summary.failed_calls:,} failed. Tables: {store}"
     )
-    show_failures(summary.failed, summary.failures)
+    show_failures(summary.failed, summary.failures, summary.files)
 
 
-def show_failures(failed: dict[str, int], failures: list[tuple[str, str, str]]) -> None:
-    """A table of the failures by reason, and the first of them by call."""
+def show_failures(failed: dict[str, int], failures: list[tuple[str, str, str]], files: Mapping[str, str] | None = None) -> None:
+    """A table of the failures by reason, and the first of them by call; by its file where its id was made of its bytes."""
     from qc.transcribe.reasons import REASONS
 
     if not failed:
@@ -140,9 +142,14 @@ def show_failures(failed: dict[str, int], failures: list[tuple[str, str, str]]) 
     counted = [(reason, f"{n:,}", REASONS.get(reason, "")) for reason, n in failed.items()]
     console.table("Failed", ["reason", "calls", "what it means"], counted, right=[1])
     for call_id, reason, message in failures[:_SHOWN]:
-        console.say(f"{call_id}: {reason}: {message}")
+        console.say(f"{shown_name(call_id, files or {})}: {reason}: {message}")
     if len(failures) > _SHOWN:
         console.say(f"… and {len(failures) - _SHOWN:,} more; all are rows of the transcripts table.")
+
+
+def shown_name(call_id: str, files: Mapping[str, str]) -> str:
+    """What people know a call by: its file where its id was only made of its bytes."""
+    return (files.get(call_id) if call_id.startswith("sha256:") else None) or call_id
 
 
 def show_problems(problems: list[Problem]) -> None:

@@ -1,6 +1,6 @@
 """calls → transcripts → findings → scores → report, in this order, each stage doing only what is missing.
 
-Packs are loaded and trusted before the first recording is touched, so that a typo in a rule costs nothing.
+Packs are loaded and trusted, and the model is had, before the first recording is touched, so that a typo in a rule costs nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from qc.scan import ScanOptions, ScanSummary, cores, scan
 from qc.score import score
 from qc.store import Store
 from qc.transcribe.options import TranscribeOptions
-from qc.transcribe.run import TranscribeSummary, transcribe
+from qc.transcribe.run import TranscribeSummary, fetch, transcribe
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary
         raise UsageError(
             "two packs have the same id", where="--rules", hint="scan them into two stores, or give one of them another id"
         )
+    fetch(options.transcribe, progress)
     joined = join_calls(options.calls, progress)
     if not joined.table.num_rows:
         raise UsageError(

@@ -135,6 +135,7 @@ class Plan:
 def plan(options: PlanOptions, progress: Progress, doors: Doors | None = None) -> Plan:
     """Look at the recordings, probe the machine, forecast. Raises UsageError, ModelError."""
     risks = [_risk(text) for text in options.risk]
+    fetch(options.transcribe, progress)
     rows, problems = build_calls(replace(options.calls, digest=False), progress)
     made = Plan(calls=len(rows), problems=problems)
     if not rows:
@@ -245,7 +246,6 @@ def _probe(rows: Sequence[Call], options: PlanOptions, progress: Progress, doors
     """Transcribe some calls, drawn by their names, as a run would; nothing is stored."""
     drawn = sorted(rows, key=_by_name)[: options.probe_calls]
     how = options.transcribe
-    fetch(how, progress)
     began = time.monotonic()
     progress.start("probe", len(drawn))
     hands = hands_for(how, len(rows), doors)

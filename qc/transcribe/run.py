@@ -52,6 +52,8 @@ class TranscribeSummary:
     failed: dict[str, int] = field(default_factory=dict)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     """(call_id, reason, message) of each failed call, the first 10,000 of them."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The files of these calls."""
     wall_s: float = 0.0
 
     @property
@@ -244,6 +246,7 @@ class _Work:
             self.failed[row["reason"]] += 1
             if len(self.summary.failures) < _TOLD:
                 self.summary.failures.append((row["call_id"], row["reason"], row["message"]))
+                self.summary.files[row["call_id"]] = str(call["file"] or "")
         else:
             self.summary.transcribed += 1
             self.summary.audio_ms += row["duration_ms"]

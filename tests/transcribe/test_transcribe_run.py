@@ -377,3 +377,27 @@ def test_a_wrong_format_to_write_is_refused_before_anything_is_done(tmp_path: Pa
     with pytest.raises(UsageError):
         run(folder, tmp_path / "s", model, write=("docx",))
     assert table(tmp_path / "s") == []
+
+
+def test_a_model_that_none_has_is_told_before_recordings_are_looked_for(tmp_path: Path) -> None:
+    for name in ("tubro", str(tmp_path), "none.pt"):
+        done = subprocess.run(
+            [sys.executable, "-m", "qc", "transcribe", "nowhere", "--store", str(tmp_path / "s"), "--model", name],
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert name in done.stderr.decode()
+        assert b"nowhere" not in done.stderr
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_failed_call_without_an_id_of_its_own_is_told_by_its_file(tmp_path: Path) -> None:
+    folder, model = calls_folder(tmp_path, 1)
+    (folder / "bad.wav").write_bytes(b"no recording")
+    arguments = [sys.executable, "-m", "qc", "transcribe", str(folder), "--store", str(tmp_path / "s"), "--model", str(model)]
+    shown = subprocess.run(arguments, capture_output=True, check=False)
+    assert shown.returncode == 3
+    assert b"bad.wav: not_audio" in shown.stderr
+    told = json.loads(subprocess.run([*arguments, "--json"], capture_output=True, check=False).stdout)
+    assert [f["file"] for f in told["failures"]] == ["bad.wav"]

@@ -148,17 +148,26 @@ ENGINES: dict[str, Callable[[EngineRequest], Engine]] = {
 
 
 def fetch_model(model: str, model_dir: Path | None, progress: Progress) -> None:
-    """Download a published Whisper model that is not there yet, and tell of it. Raises ModelError."""
-    if model.lower().endswith(".jsonl") or Path(model).exists():
-        return
-    from qc.transcribe.engines.checkpoints import published
-    from qc.transcribe.engines.download import default_folder, fetch
+    """Download a published Whisper model that is not there yet, and tell of it; nothing is read of one that is there.
 
+    Raises ModelError, also for a name that none has.
+    """
+    if model.lower().endswith(".jsonl") or Path(model).is_file():
+        return
+    from qc.transcribe.embedded import EMBEDDED_NAME
+    from qc.transcribe.engines.checkpoints import locate, published
+    from qc.transcribe.engines.download import default_folder, fetch
+    from qc.transcribe.engines.hugging_face import CONFIG
+
+    if model == EMBEDDED_NAME or (Path(model) / CONFIG).is_file():
+        return
     url = published().get(model)
-    if url is not None:
-        folder = default_folder() if model_dir is None else model_dir
-        if not (folder / url.split("/")[-1]).is_file():
-            fetch(model, url, folder, progress)
+    if url is None:
+        locate(model)  # raises what is wrong with it
+        return
+    folder = default_folder() if model_dir is None else model_dir
+    if not (folder / url.split("/")[-1]).is_file():
+        fetch(model, url, folder, progress)
 
 
 def open_engine(name: str, request: EngineRequest) -> Engine:
