@@ -154,7 +154,7 @@ def _slim(rows: pa.Table) -> pa.Table:
 
 def _taken(pieces: list[pa.Table], order: Any) -> pa.Table:
     """Pieces put together, in this order."""
-    table = pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
+    table = pa.concat_tables(pieces or [_slim(schema("scores").empty_table())]).unify_dictionaries().combine_chunks()
     return table.take(pa.array(order)).combine_chunks() if (np.diff(order) < 0).any() else table
 
 

@@ -343,6 +343,16 @@ def test_scoring_again_replaces_what_was_scored(tmp_path: Path) -> None:
     assert len(store.parts("scores")) == len(store.parts("summaries")) == 1
 
 
+def test_a_store_whose_findings_were_all_taken_away_has_no_scores(tmp_path: Path) -> None:
+    store, used = Store(tmp_path), pack()
+    save(store, used)
+    store.append("findings", [finding("c", used, [verdict("slip")])])
+    score(store)
+    store.replace("findings", [])
+    assert score(store).calls == 0
+    assert [store.read(table).num_rows for table in ("scores", *MADE)] == [0] * (1 + len(MADE))
+
+
 def test_nothing_scanned_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing was scanned") as caught:
         score(Store(tmp_path))
