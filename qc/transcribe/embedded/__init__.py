@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EMBEDDED_NAME = "demo-zh"
-SHORT_CTX = 500
-"""Places of audio (10 s) in which this model hears windows of up to 8 s as well as in 1,500: see the model card."""
+SHORT = (300, 100)
+"""Places of audio at the least (6 s), and of silence behind a window (2 s), in which this model hears as well as in 1,500: see the
+model card."""
 MODEL_FILE = Path(__file__).with_name("model.safetensors")
 _ROWS, _IDS, _TABLE = "decoder.token_embedding.rows", "decoder.token_embedding.ids", "decoder.token_embedding.weight"
 _POSITIONS = "encoder.positional_embedding"

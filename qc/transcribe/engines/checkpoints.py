@@ -52,15 +52,15 @@ class Weights:
     """A checkpoint that is read. `dims`, `state`: openai-whisper's sizes and state dict.
 
     `alignment_heads`: (layer, head) of those that follow the audio, None where nobody listed them; `packs`: whether it was
-    made for windows full of utterances; `short_ctx`: places of audio in which it hears short windows as well as in all of
-    n_audio_ctx (None: not known).
+    made for windows full of utterances; `short`: (places of audio at the least, places of silence behind a window) in which it
+    hears short windows as well as in all of n_audio_ctx (None: not known).
     """
 
     dims: dict[str, int]
     state: dict[str, Any]
     alignment_heads: list[tuple[int, int]] | None
     packs: bool
-    short_ctx: int | None = None
+    short: tuple[int, int] | None = None
 
 
 def locate(model: str, model_dir: Path | None = None, progress: Progress | None = None) -> Checkpoint:
@@ -113,7 +113,7 @@ def _embedded(model: str) -> Path | None:
 def read_weights(checkpoint: Checkpoint) -> Weights:
     """Sizes, tensors and what is known of the model. Raises ModelError for anything that is no Whisper checkpoint."""
     heads: list[tuple[int, int]] | None = None
-    packs, short_ctx = True, None
+    packs, short = True, None
     if checkpoint.path.is_dir():
         sizes, state, heads = hugging_face.read(checkpoint.path)
         dims = checked_dims(sizes, checkpoint.path)
@@ -125,11 +125,11 @@ def read_weights(checkpoint: Checkpoint) -> Weights:
     if checkpoint.embedded:
         from qc.transcribe import embedded
 
-        heads, packs, short_ctx = embedded.alignment_heads(), embedded.packs(), embedded.SHORT_CTX
+        heads, packs, short = embedded.alignment_heads(), embedded.packs(), embedded.SHORT
     _check_shapes(dims, state, checkpoint.path)
     if heads is not None:
         heads = [h for h in heads if h[0] < dims["n_text_layer"] and h[1] < dims["n_text_head"]] or None
-    return Weights(dims, state, heads, packs, short_ctx)
+    return Weights(dims, state, heads, packs, short)
 
 
 def _published_heads(name: str, dims: Mapping[str, int]) -> list[tuple[int, int]] | None:

@@ -17,6 +17,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from qc.transcribe.engines.mel import HOP
 from qc.transcribe.engines.network import Caches, Choices, Network, Sound
 
 if TYPE_CHECKING:
@@ -88,13 +89,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Short:
-    """Windows of at most `most_samples` are heard as if audio had `ctx` places and not n_audio_ctx: less silence behind them.
+    """Windows are heard as if audio had fewer places than n_audio_ctx: those of their sound, `silent` more, and `least` at least.
 
     Only for a model of which is known that it hears them as well.
     """
 
-    ctx: int
-    most_samples: int
+    least: int
+    silent: int
+
+    def places(self, samples: int) -> int:
+        """Of a window of so many samples: a multiple of 50, a second."""
+        return max(self.least, -(-(samples // (2 * HOP) + self.silent) // 50) * 50)
 
 
 class Align(Protocol):
@@ -142,7 +147,7 @@ class Decoder:
     for jobs that are finished and whose audio is still in its rows; gives what to call later, when the device is through.
     `ahead`, on a CPU: so many threads encode what comes next, a window each, while this one decodes; `own`: the threads of
     this one meanwhile. It takes them all when nothing more comes. 0: one after the other. `short`: how short windows are heard,
-    in 8 bits; None: as all others.
+    in 8 bits; None: as long ones.
     """
 
     def __init__(
@@ -283,8 +288,8 @@ class Decoder:
         with torch.inference_mode():
             with self._timed("mel"):
                 mel = self._mel([job.samples for job in jobs])
-                if self.short is not None and all(len(job.samples) <= self.short.most_samples for job in jobs):
-                    mel = mel[:, :, : 2 * self.short.ctx]
+                if self.short is not None:
+                    mel = mel[:, :, : 2 * max(self.short.places(len(job.samples)) for job in jobs)]
             with self._timed("encode"):
                 return self.network.remembered(self.network.encode(mel))
 

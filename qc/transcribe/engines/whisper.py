@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 _TOKENS_PER_S = 8
 _TOKENS_MORE = 16
 _MARGIN_MS = 2_000
-_SILENT_FRAMES = 200  # of log-mel, 2 s: silence behind a short window at the least
 _ROWS = {"cpu": 16, "mps": 32, "cuda": 384}
 _CALLS = {"cpu": 4, "mps": 8, "cuda": 96}  # float32 on a CPU: one, since its figures differ by a millionth with the batch
 _MEMORY = {"cpu": 0.25, "mps": 0.25, "cuda": 0.7}  # share of the free memory that the caches may take
@@ -159,7 +158,7 @@ class WhisperEngine:
         def mel(samples: Sequence[np.ndarray]) -> torch.Tensor:
             return log_mel(samples, network.dims["n_mels"], frames, network.device)
 
-        short = Short(weights.short_ctx, (weights.short_ctx * 2 - _SILENT_FRAMES) * HOP) if weights.short_ctx else None
+        short = Short(*weights.short) if weights.short else None
         self._driver = driver
         ahead, own = _shares(network)
         self._driver.begin(
