@@ -644,12 +644,14 @@ def replay(path: str, hours: float) -> None:
         prepared = Path(folder) / "prepared.jsonl"
         prepared.write_text(json.dumps({"file": call.name, "turns": turns}, ensure_ascii=False) + "\n", encoding="utf-8")
         rows = [row_of(call, n) for n in range(max(1, round(hours * 10)))]
-        began = time.perf_counter()
-        transcribe(Store(Path(folder) / "s"), TranscribeOptions(model=str(prepared)), Silent(), rows)
-        seconds = time.perf_counter() - began
-    # Linux counts in KiB; of this process and of the largest of its children.
-    held = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(json.dumps({"seconds": round(seconds, 2), "x_real_time": round(hours * 3600 / seconds), "memory_mib": max(held) >> 10}))
+        began, worked = time.perf_counter(), time.process_time()
+        done = transcribe(Store(Path(folder) / "s"), TranscribeOptions(model=str(prepared)), Silent(), rows)
+        seconds, core_s = time.perf_counter() - began, time.process_time() - worked
+    assert done.transcribed == len(rows)
+    value = {"calls": len(rows), "seconds": round(seconds, 2), "core_s": round(core_s, 2)}
+    value |= {"core_s_an_hour": round(core_s / hours, 3), "x_real_time": round(hours * 3600 / seconds)}
+    # Linux counts in KiB.
+    print(json.dumps(value | {"memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}))
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
