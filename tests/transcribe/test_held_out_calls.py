@@ -30,8 +30,8 @@ def test_a_call_is_heard_as_well_as_its_true_turns_by_openai_whisper() -> None:
     mine = packing.errors_of_ours(truth(), rows("auto"))
     oracle = packing.errors_of_oracle(truth(), packing.hear_oracle(CALLS, truth()))
     assert oracle.said == mine.said > 250
-    # One character is a third of a point here: 0.3 points and one character more, where speech was cut elsewhere.
-    assert mine.wrong <= oracle.wrong + packing.POINTS * oracle.said + 1
+    # 0.3 points are less than a character here; over 88 calls: docs/benchmarks.md.
+    assert mine.wrong <= oracle.wrong + packing.POINTS * oracle.said
 
 
 @pytest.mark.parametrize("pack", ["auto", "on"])
