@@ -33,7 +33,7 @@ _TOKENS_PER_S = 8
 _TOKENS_MORE = 16
 _MARGIN_MS = 2_000
 _ROWS = {"cpu": 16, "mps": 32, "cuda": 384}
-_CALLS = {"cpu": 4, "mps": 8, "cuda": 96}  # float32 on a CPU: one, since its figures differ by a millionth with the batch
+_CALLS = {"cpu": 8, "mps": 8, "cuda": 96}  # float32 on a CPU: one, since its figures differ by a millionth with the batch
 _MEMORY = {"cpu": 0.25, "mps": 0.25, "cuda": 0.7}  # share of the free memory that the caches may take
 
 
