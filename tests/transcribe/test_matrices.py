@@ -145,3 +145,19 @@ def test_short_windows_are_heard_in_a_shorter_context_beside_long_ones(tmp_path:
     for n in range(7):
         assert jobs([windows[n]], 1) == [shorter[n]]  # whatever is beside it
     assert shorter != whole
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", pytest.param("int8", marks=needs_vnni)])
+def test_words_drawn_in_one_row_change_no_bit_of_the_others(dtype: str, tmp_path: Path) -> None:
+    made = open_engine("whisper", EngineRequest(str(tiny_checkpoint(tmp_path)), "zh", "cpu", batch=4, dtype=dtype, pack="off"))
+    assert isinstance(made, WhisperEngine)
+
+    def sure(heat: float) -> list[tuple[list[int], list[float]]]:
+        jobs = [made._job([replace(w, temperature=heat * (n % 2))]) for n, w in enumerate(speech(6))]
+        made._decode(CALL, jobs)
+        return [(j.tokens, j.logprobs) for j in jobs]
+
+    cold, beside = sure(0.0), sure(0.8)
+    assert cold[::2] == beside[::2]
+    assert cold[1::2] != beside[1::2]
+    assert sure(0.8) == beside

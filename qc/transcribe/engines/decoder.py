@@ -325,12 +325,14 @@ class Decoder:
 
         words, state, most = self.vocabulary, self.state, self.most
         forced = state.forced[rows] if choices is self._later else None
-        if hot:
-            logits, total = self.network.weighed(states, choices, forced)
-            column = self._drawn(logits, rows).argmax(dim=1)
-            gain = logits.gather(1, column[:, None])[:, 0] - total
-        else:
-            column, gain = self.network.chosen(states, choices, forced)
+        column, gain = self.network.chosen(states, choices, forced)
+        if hot:  # a row without a temperature says and counts what it does beside rows that have none
+            logits = self.network.weighed(states, choices, forced)
+            total = logits.gather(1, column[:, None])[:, 0] - gain
+            drawn = self._drawn(logits, rows).argmax(dim=1)
+            warm = state.temperature[rows] > 0
+            column = torch.where(warm, drawn, column)
+            gain = torch.where(warm, logits.gather(1, drawn[:, None])[:, 0] - total, gain)
         over, said = state.done[rows], state.said[rows]
         token = torch.where(over, words.end, choices.ids[column])
         place = torch.where(over, most, said)[:, None]

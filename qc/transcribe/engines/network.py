@@ -355,25 +355,25 @@ class Network:
             from qc.transcribe.engines import steps
 
             return steps.chosen(states, choices, self.logits, forced, self.parts)
-        logits, total = self.weighed(states, choices, forced)
+        import math
+
+        import torch
+
+        logits = self.weighed(states, choices, forced)
+        total = torch.logsumexp(logits[:, :-1] if choices.silent else logits, dim=1)
+        if choices.silent:  # tokens of logit zero: counted as all of them in the sum, one column for the choice
+            total = torch.logaddexp(total, torch.full_like(total, math.log(choices.silent)))
         column = logits.argmax(dim=1, keepdim=True)
         return column[:, 0], logits.gather(1, column)[:, 0] - total
 
-    def weighed(self, states: Tensor, choices: Choices, forced: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Logits of all columns [rows, n], and the logarithm of the sum of their exponentials [rows]. `forced` as in `chosen`."""
-        import math
-
+    def weighed(self, states: Tensor, choices: Choices, forced: Tensor | None) -> Tensor:
+        """Logits of all columns [rows, n], one of them for all the silent tokens. `forced` as in `chosen`."""
         import torch
 
         logits = self.logits(states, choices)
         if forced is not None:
             logits[:, choices.kept_at] = logits[:, choices.kept_at].masked_fill(forced, -torch.inf)
-        total = torch.logsumexp(logits, dim=1)
-        if choices.silent:
-            # Tokens of logit zero: counted as all of them in the sum, one column for the choice.
-            total = torch.logaddexp(total, torch.full_like(total, math.log(choices.silent)))
-            logits = torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1)
-        return logits, total
+        return torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1) if choices.silent else logits
 
     def all_logits(self, states: Tensor) -> Tensor:
         """Float32 logits [..., n_vocab] over every token."""
