@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from qc.machine import compiled
+
 _used = False
 
 
@@ -26,15 +28,6 @@ def used() -> bool:
     return _used
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    import numba
-
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder to keep it in
-        return numba.njit(nogil=True)(function)
-
-
 class _Later:
     """A function that is compiled when it is first called: a small scan never imports Numba."""
 
@@ -44,7 +37,7 @@ class _Later:
 
     def __call__(self, *arguments: Any) -> Any:
         if self._made is None:
-            self._made = _compiled(self._function)
+            self._made = compiled(self._function)
         return self._made(*arguments)
 
 

@@ -12,20 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
+
+from qc.machine import compiled
 
 _F = np.float32
 _MIDDLE, _MOST, _TINY, _EPSILON = 128, _F(127), _F(1e-12), _F(1e-5)
 _BLOCK = 1024
 
 
-def _compiled(function: Callable[..., Any], exact: bool = False) -> Any:
-    how: dict[str, Any] = {"nogil": True, "fastmath": set() if exact else {"contract", "reassoc", "nsz", "nnan", "arcp"}}
-    try:
-        return numba.njit(cache=True, **how)(function)
-    except RuntimeError:  # no folder to keep it in
-        return numba.njit(**how)(function)
+def _compiled(function: Callable[..., Any]) -> Any:
+    """Sums may be taken in the order that is fastest: it is the same one every time."""
+    return compiled(function, fastmath={"contract", "reassoc", "nsz", "nnan", "arcp"})
 
 
 @_compiled
@@ -440,5 +438,5 @@ def _entries(cost):  # type: ignore[no-untyped-def]
     return found
 
 
-entries = _compiled(_entries, exact=True)
+entries = compiled(_entries)
 """The column in which the cheapest path through float64 cost [rows, n] enters each row, int64 [rows]: see `align`."""
