@@ -92,6 +92,27 @@ def join_calls(options: CallOptions, progress: Progress | None = None) -> Joined
         return Joined(finished.table(), sorted(joiner.problems))
 
 
+def look_first(options: CallOptions) -> None:
+    """A glance before anything that takes long, such as the download of a model: is there a recording to begin with?
+
+    Raises UsageError when the sources are folders and files of this machine alone and no recording is among them, or one of
+    them is not there. Lists and addresses are not looked into.
+    """
+    here = [s for s in options.sources if isinstance(s, Path) and not (s.is_file() and s.suffix.lower() in LIST_SUFFIXES)]
+    if len(here) == len(options.sources) and options.calls is None and next(_find(here, options, Silent()), None) is None:
+        raise nothing_found(options)
+
+
+def nothing_found(options: CallOptions) -> UsageError:
+    """What to say when there is nothing to hear."""
+    return UsageError(
+        "no recording was found",
+        where=", ".join(map(str, options.sources)),
+        hint="give a folder with recordings, or a list that names them",
+        code="no_recordings",
+    )
+
+
 def build_calls(options: CallOptions, progress: Progress | None = None) -> tuple[list[dict[str, Any]], list[Problem]]:
     """`join_calls` for few calls: (rows of `calls`, problems). A row costs ten times what it costs in the table."""
     joined = join_calls(options, progress)

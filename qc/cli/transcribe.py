@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qc.cli import console, options
-from qc.errors import Exit, Problem, UsageError
+from qc.errors import Exit, Problem
 
 if TYPE_CHECKING:
     from qc.calls import CallOptions
@@ -83,20 +83,20 @@ def transcribe(
 
 
 def _run(which: CallOptions, how: TranscribeOptions, store: Path, as_json: bool) -> None:
-    from qc.calls import join_calls, save_calls
+    from qc.calls import join_calls, look_first, nothing_found, save_calls
     from qc.store import Store
     from qc.transcribe.run import TranscribeInterrupted, fetch, transcribe
 
     place = Store(store)
     try:
         with console.progress(as_json) as progress:
+            look_first(which)
             fetch(how, progress)  # a model that cannot be had is told of before recordings are looked for
             joined = join_calls(which, progress)
             problems = joined.problems
             show_problems(problems)
             if not joined.table.num_rows:
-                where, hint = ", ".join(map(str, which.sources)), "give a folder with recordings"
-                raise UsageError("no recording was found", where=where, hint=hint, code="no_recordings")
+                raise nothing_found(which)
             save_calls(place, joined.table)
             summary = transcribe(place, how, progress, joined.table)
     except TranscribeInterrupted as stopped:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qc.calls import CallOptions, join_calls, save_calls
+from qc.calls import CallOptions, join_calls, look_first, nothing_found, save_calls
 from qc.errors import Problem, UsageError
 from qc.packs import trust_pack
 from qc.progress import Progress
@@ -59,15 +59,11 @@ def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary
         raise UsageError(
             "two packs have the same id", where="--rules", hint="scan them into two stores, or give one of them another id"
         )
+    look_first(options.calls)
     fetch(options.transcribe, progress)
     joined = join_calls(options.calls, progress)
     if not joined.table.num_rows:
-        raise UsageError(
-            "no recording was found",
-            where=", ".join(map(str, options.calls.sources)),
-            hint="give a folder with recordings, or a list that names them",
-            code="no_recordings",
-        )
+        raise nothing_found(options.calls)
     save_calls(store, joined.table)
     heard = transcribe(store, options.transcribe, progress, joined.table)
     found = scan(store, packs, ScanOptions(redo=options.transcribe.redo, processes=cores()), progress)

@@ -21,7 +21,7 @@ from typing import Any
 
 from qc.audio.header import Header, look
 from qc.audio.remote import is_address, on_disk
-from qc.calls import CallOptions, build_calls
+from qc.calls import CallOptions, build_calls, look_first, nothing_found
 from qc.errors import AudioError, Problem, UsageError
 from qc.progress import Progress
 from qc.store import Store, atomic_write
@@ -135,11 +135,12 @@ class Plan:
 def plan(options: PlanOptions, progress: Progress, doors: Doors | None = None) -> Plan:
     """Look at the recordings, probe the machine, forecast. Raises UsageError, ModelError."""
     risks = [_risk(text) for text in options.risk]
+    look_first(options.calls)
     fetch(options.transcribe, progress)
     rows, problems = build_calls(replace(options.calls, digest=False), progress)
     made = Plan(calls=len(rows), problems=problems)
     if not rows:
-        raise UsageError("no recording was found", hint="give a folder with recordings, or a list", code="no_recordings")
+        raise nothing_found(options.calls)
     _check_columns(risks, rows)
     done = _done(options.store)
     made.missing = sum(not r["found"] for r in rows)
