@@ -90,8 +90,7 @@ def _run(which: CallOptions, how: TranscribeOptions, store: Path, as_json: bool)
     place = Store(store)
     try:
         with console.progress(as_json) as progress:
-            look_first(which)
-            fetch(how, progress)  # a model that cannot be had is told of before recordings are looked for
+            fetch(how, progress, lambda: look_first(which))  # what cannot be had is told of first
             joined = join_calls(which, progress)
             problems = joined.problems
             show_problems(problems)

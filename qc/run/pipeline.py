@@ -59,8 +59,7 @@ def run_all(store: Store, options: RunOptions, progress: Progress) -> RunSummary
         raise UsageError(
             "two packs have the same id", where="--rules", hint="scan them into two stores, or give one of them another id"
         )
-    look_first(options.calls)
-    fetch(options.transcribe, progress)
+    fetch(options.transcribe, progress, lambda: look_first(options.calls))
     joined = join_calls(options.calls, progress)
     if not joined.table.num_rows:
         raise nothing_found(options.calls)

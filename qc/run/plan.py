@@ -135,8 +135,7 @@ class Plan:
 def plan(options: PlanOptions, progress: Progress, doors: Doors | None = None) -> Plan:
     """Look at the recordings, probe the machine, forecast. Raises UsageError, ModelError."""
     risks = [_risk(text) for text in options.risk]
-    look_first(options.calls)
-    fetch(options.transcribe, progress)
+    fetch(options.transcribe, progress, lambda: look_first(options.calls))
     rows, problems = build_calls(replace(options.calls, digest=False), progress)
     made = Plan(calls=len(rows), problems=problems)
     if not rows:

@@ -14,6 +14,9 @@ from qc.transcribe.windows import SpeechOptions
 ROLES = ("agent", "customer", "system", "unknown")
 DEFAULT_MODEL = "turbo"
 SILENT_DBFS = -60.0
+HEARING = 2
+"""The version of how we hear (cutting, engine, guard): raised when the same recording and options give another transcript, so
+that what was heard the old way is heard again and not taken for current."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def canonical(options: TranscribeOptions, agent_channel: int, detector: str) -> 
         "agent_channel": agent_channel,
         "detector": detector,
         "dtype": options.dtype,
+        "hearing": HEARING,
         "language": options.language,
         "max_hours": options.decode.max_hours,
         "max_ms": speech.max_ms,

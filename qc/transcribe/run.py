@@ -22,7 +22,7 @@ from qc.progress import Progress
 from qc.store import Store
 from qc.tables import rows_at
 from qc.transcribe.call import identity
-from qc.transcribe.engines import fetch_model
+from qc.transcribe.engines import address_of, fetch_model
 from qc.transcribe.inline import Inline
 from qc.transcribe.options import TranscribeOptions
 from qc.transcribe.work import Call, Doors, Hands
@@ -101,9 +101,17 @@ def _table(calls: Sequence[Mapping[str, Any]] | pa.Table) -> pa.Table:
     return calls if isinstance(calls, pa.Table) else pa.Table.from_pylist([dict(c) for c in calls], schema=schema("calls"))
 
 
-def fetch(options: TranscribeOptions, progress: Progress) -> None:
-    """Have the model on the disk: what is named and not there is downloaded, and progress told. Raises ModelError."""
-    if options.engine in ("auto", "whisper", "openai"):
+def fetch(options: TranscribeOptions, progress: Progress, look: Callable[[], None] | None = None) -> None:
+    """Have the model on the disk: what is named and not there is downloaded, and progress told. Raises ModelError.
+
+    `look`: a glance at the work, after it is known that there is such a model and before a download begins.
+    """
+    ours = options.engine in ("auto", "whisper", "openai")
+    if ours:
+        address_of(options.model)
+    if look is not None:
+        look()
+    if ours:
         fetch_model(options.model, options.model_dir, progress)
 
 

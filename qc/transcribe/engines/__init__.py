@@ -147,26 +147,34 @@ ENGINES: dict[str, Callable[[EngineRequest], Engine]] = {
 }
 
 
+def address_of(model: str) -> str | None:
+    """Where a published Whisper model is downloaded from; None for one that is here. Nothing is read or downloaded.
+
+    Raises ModelError for a name, file or folder that is no model.
+    """
+    from qc.transcribe.embedded import EMBEDDED_NAME
+    from qc.transcribe.engines.checkpoints import locate, published
+    from qc.transcribe.engines.hugging_face import CONFIG
+
+    here = model.lower().endswith(".jsonl") or Path(model).is_file() or (Path(model) / CONFIG).is_file()
+    if here or model == EMBEDDED_NAME:
+        return None
+    url = published().get(model)
+    if url is None:
+        locate(model)  # raises what is wrong with it
+    return url
+
+
 def fetch_model(model: str, model_dir: Path | None, progress: Progress) -> None:
     """Download a published Whisper model that is not there yet, and tell of it; nothing is read of one that is there.
 
     Raises ModelError, also for a name that none has.
     """
-    if model.lower().endswith(".jsonl") or Path(model).is_file():
-        return
-    from qc.transcribe.embedded import EMBEDDED_NAME
-    from qc.transcribe.engines.checkpoints import locate, published
     from qc.transcribe.engines.download import default_folder, fetch
-    from qc.transcribe.engines.hugging_face import CONFIG
 
-    if model == EMBEDDED_NAME or (Path(model) / CONFIG).is_file():
-        return
-    url = published().get(model)
-    if url is None:
-        locate(model)  # raises what is wrong with it
-        return
+    url = address_of(model)
     folder = default_folder() if model_dir is None else model_dir
-    if not (folder / url.split("/")[-1]).is_file():
+    if url is not None and not (folder / url.split("/")[-1]).is_file():
         fetch(model, url, folder, progress)
 
 
