@@ -2,12 +2,14 @@
 
     python bench/matching.py                                    characters swapped for others that sound the same
     python bench/matching.py --store qc-store --truth audio_samples/truth.jsonl    and what a recogniser made of recordings
+    python bench/matching.py --readings [--data FOLDER]         what more readings a character would win and cost
 
 Sentences come from the grammar of service calls (`training.grammar`). What a word matches in the clean text, exactly, is the
 truth; damage keeps every character's place, so a match of the damaged text is right where the truth has that word there.
 Words of the pack that sound the same (工号 and its misspelling 公号) are one word in several spellings. A share of the Chinese
 characters is replaced, each by another common one (GB 2312, level 1) of the same sound: pypinyin's reading of it alone is the
-reading of the other in its sentence, tones aside; or, harder, any reading that pypinyin's dictionary gives it. `qc rules check` advises against what is measured here to find too much (`qc.packs.advice`).
+reading of the other in its sentence, tones aside; or, harder, any reading that pypinyin's dictionary gives it; or, with
+--data, any that the standard dictionary has (`suite_pinyin/pinyin-data/kTGHZ2013.txt` of that folder). `qc rules check` advises against what is measured here to find too much (`qc.packs.advice`).
 Needs pypinyin (`.[dev]`). The same seed gives the same figures.
 """
 
@@ -16,12 +18,16 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -32,6 +38,8 @@ from qc.packs.conditions import Term  # noqa: E402
 from qc.scan.matching import Matcher, terms_of  # noqa: E402
 from qc.scan.view import Call, view  # noqa: E402
 from qc.store import Store  # noqa: E402
+from qc.text import sound  # noqa: E402
+from qc.text.make_syllables import FEWEST, SHARE, phrases_read, table  # noqa: E402
 from qc.text.normal import kind, normal_text  # noqa: E402
 from qc.text.sound import TOLERATE, sounds_like  # noqa: E402
 from training import grammar  # noqa: E402
@@ -56,28 +64,50 @@ def sentences(count: int, seed: int) -> list[str]:
     return list(found)
 
 
-def common_by_syllable(*, rare: bool) -> dict[str, list[str]]:
-    """The characters of GB 2312 level 1 by toneless syllable: the usual reading alone, or every one in the dictionary."""
-    from pypinyin import Style, pinyin
+Alike = dict[str, list[str]]
+"""By toneless syllable the characters that may be read so."""
 
-    found: dict[str, list[str]] = defaultdict(list)
+
+def common_chars() -> Iterator[str]:
+    """The characters of GB 2312 level 1."""
     for row in range(0xB0, 0xD8):
         for cell in range(0xA1, 0xFF):
             try:
-                char = bytes((row, cell)).decode("gb2312")
+                yield bytes((row, cell)).decode("gb2312")
             except UnicodeDecodeError:
                 continue
-            for syllable in set(pinyin(char, style=Style.NORMAL, heteronym=rare)[0]):
-                found[syllable].append(char)
+
+
+def common_by_syllable(*, rare: bool) -> Alike:
+    """The common characters by syllable: the usual reading alone, or every one in the dictionary."""
+    from pypinyin import Style, pinyin
+
+    found: Alike = defaultdict(list)
+    for char in common_chars():
+        for syllable in set(pinyin(char, style=Style.NORMAL, heteronym=rare)[0]):
+            found[syllable].append(char)
     return found
 
 
-def damage(texts: Sequence[str], share: float, seed: int, *, rare: bool = False) -> list[str]:
+def standard_by_syllable(data: Path) -> Alike:
+    """The common characters by every syllable that the standard dictionary of 2013 has for them."""
+    from pypinyin.contrib.tone_convert import to_normal
+
+    common = set(common_chars())
+    found: Alike = defaultdict(list)
+    for line in (data / "suite_pinyin" / "pinyin-data" / "kTGHZ2013.txt").read_text(encoding="utf-8").splitlines():
+        match = re.match(r"U\+[0-9A-F]+:\s*(\S+)\s*#\s*(\S)", line)
+        if match and match[2] in common:
+            for syllable in sorted({to_normal(reading) for reading in match[1].split(",")}):
+                found[syllable].append(match[2])
+    return found
+
+
+def damage(texts: Sequence[str], share: float, seed: int, alike: Alike) -> list[str]:
     """The sentences with a share of their Chinese characters swapped for others of the same sound; same lengths."""
     from pypinyin import Style, lazy_pinyin
 
     rng = random.Random(seed)
-    alike = common_by_syllable(rare=rare)
     found = []
     for text in texts:
         syllables = lazy_pinyin(text, style=Style.NORMAL, errors=lambda run: list(run))
@@ -86,7 +116,7 @@ def damage(texts: Sequence[str], share: float, seed: int, *, rare: bool = False)
             raise RuntimeError(f"pypinyin lost the places of {text!r}")
         for i, (char, syllable) in enumerate(zip(text, syllables, strict=True)):
             if "\u4e00" <= char <= "\u9fff" and rng.random() < share:
-                others = [c for c in alike[syllable] if c != char]
+                others = [c for c in alike.get(syllable, ()) if c != char]
                 chars[i] = rng.choice(others) if others else char
         found.append("".join(chars))
     return found
@@ -190,13 +220,114 @@ def swapped(words: Sequence[str], count: int, seed: int) -> Iterator[tuple[str, 
     clean = sentences(count, seed)
     first = spellings(words)
     truth = together(places(chats(clean), words, WAYS["exact"]), first)
+    usual = common_by_syllable(rare=False)
     for share in SHARES:
-        call = chats(damage(clean, share, seed + 1) if share else clean)
+        call = chats(damage(clean, share, seed + 1, usual) if share else clean)
         for name, way in WAYS.items():
             yield f"{share:.0%}", name, compare(truth, together(places(call, words, way), first))
-    call = chats(damage(clean, 0.10, seed + 1, rare=True))
+    call = chats(damage(clean, 0.10, seed + 1, common_by_syllable(rare=True)))
     for name in ("exact", "sound"):
         yield "10%, any reading", name, compare(truth, together(places(call, words, WAYS[name]), first))
+
+
+# -- other tables of readings -----------------------------------------------------------------------------------
+
+READINGS: dict[str, tuple[float, int]] = {
+    "as shipped: the first, and any in 5 % of the character's phrases": (SHARE, FEWEST),
+    "any in 1 % of them": (0.01, FEWEST),
+    "any that a single phrase shows": (0.0, 1),
+    "any in the dictionary": (0.0, 0),
+}
+"""Which readings count: the share of a character's phrases in pypinyin's dictionary, and how many of them at least."""
+
+
+@contextmanager
+def read_by(text: str) -> Iterator[None]:
+    """Sounds are matched by this table (as `qc/text/syllables.tsv`) in place of the one that is shipped."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for line in text.splitlines():
+        syllable, _, chars = line.partition("\t")
+        for char in chars:
+            found[char].append(syllable)
+    read = {char: tuple(listed) for char, listed in found.items()}
+
+    def forget() -> None:
+        for known in (sound.sounds_like, sound._by_key):
+            known.cache_clear()
+
+    forget()
+    with patch.object(sound, "_readings", lambda: read):
+        yield
+    forget()
+
+
+def mistaken(texts: Sequence[str]) -> float:
+    """Any two characters that stand side by side in the sentences, as a word by sound: at how many places, in the mean, it hits others."""
+    forms = Counter(form[i : i + 2] for form in map(normal_text, texts) for i in range(len(form) - 1))
+    pairs = {pair: count for pair, count in forms.items() if all(kind(char) == "c" for char in pair)}
+    by_sound: dict[tuple[str, str], set[str]] = defaultdict(set)
+
+    def heard(pair: str) -> Iterator[tuple[str, str]]:
+        return product(*(sound.readings(char) or (char,) for char in pair))
+
+    for pair in pairs:
+        for key in heard(pair):
+            by_sound[key].add(pair)
+    wrong = sum(count * (len(set().union(*(by_sound[key] for key in heard(pair)))) - 1) for pair, count in pairs.items())
+    return wrong / len(pairs)
+
+
+def readings_compared(words: Sequence[str], count: int, seed: int, data: Path | None) -> None:
+    """Print what the tables of `READINGS` find, and how often they are wrong."""
+    clean = sentences(count, seed)
+    usual, rare = common_by_syllable(rare=False), common_by_syllable(rare=True)
+    damages = {
+        "the usual reading": usual,
+        "any of the standard dictionary": standard_by_syllable(data) if data else {},
+        "any reading": rare,
+    }
+    texts = {name: damage(clean, 0.10, seed + 1, alike) for name, alike in damages.items() if alike}
+    print("| readings that count | " + " | ".join(f"swapped by {name}" for name in texts) + " | pairs taken for others |")
+    print("|---|" + "---|" * len(texts) + "---|")
+    for name, (share, fewest) in READINGS.items():
+        with read_by(table(share, fewest)):
+            first = spellings(words)
+            truth = together(places(chats(clean), words, WAYS["exact"]), first)
+            cells = []
+            for text in texts.values():
+                got = together(places(chats(text), words, WAYS["sound"]), first)
+                recall, precision, _ = compare(truth, got).rates()
+                cells.append(f"{recall:.1%} / {precision:.1%}")
+            print(f"| {name} | " + " | ".join(cells) + f" | {mistaken(clean):.1f} |", flush=True)
+    first = spellings(words)
+    truth = together(places(chats(clean), words, WAYS["exact"]), first)
+    got = together(places(chats(texts["any reading"]), words, WAYS["sound"]), first)
+    print("\nMissed where any reading is swapped in, by the phrases in which its character is read so:")
+    for name, found in lost(clean, texts["any reading"], truth, got).items():
+        few = ", ".join(f"{old} as {new} ({syllable}, {n})" for (old, new, syllable), n in found.most_common(8))
+        print(f"- {name}: {found.total()} swaps: {few}")
+
+
+def lost(
+    clean: Sequence[str], damaged: Sequence[str], truth: dict[str, dict[int, list[Span]]], got: dict[str, dict[int, list[Span]]]
+) -> dict[str, Counter[tuple[str, str, str]]]:
+    """The swaps (character, its replacement, syllable) for which words were missed, by how well the reading is attested."""
+    from pypinyin import Style, lazy_pinyin
+
+    seen = phrases_read()
+    found: dict[str, Counter[tuple[str, str, str]]] = {"no phrase": Counter(), "one phrase": Counter(), "more": Counter()}
+    for word, turns in truth.items():
+        for turn, spans in turns.items():
+            here = got[word].get(turn, [])
+            for a, b in spans:
+                if any(a < d and c < b for c, d in here):
+                    continue
+                syllables = lazy_pinyin(clean[turn], style=Style.NORMAL, errors=lambda run: list(run))[a:b]
+                for old, new, syllable in zip(clean[turn][a:b], damaged[turn][a:b], syllables, strict=True):
+                    if old != new and not _alike(normal_text(old), normal_text(new)):
+                        count = seen[new][syllable]
+                        found["no phrase" if not count else "one phrase" if count == 1 else "more"][old, new, syllable] += 1
+    return found
 
 
 # -- a recogniser's own mistakes --------------------------------------------------------------------------------
@@ -289,8 +420,13 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="transcripts of the recordings of --truth")
     parser.add_argument("--truth", type=Path, default=ROOT / "audio_samples" / "truth.jsonl")
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--readings", action="store_true", help="compare tables of readings, and nothing else")
+    parser.add_argument("--data", type=Path, help="folder with suite_pinyin/, for --readings")
     options = parser.parse_args()
     words = starter_words(options.pack)
+    if options.readings:
+        readings_compared(words, options.sentences, options.seed, options.data)
+        return
     figures: dict[str, Any] = {"words": len(words), "sentences": options.sentences}
     print(f"{len(words)} words, {options.sentences} sentences. Recall / precision, by the words' length in characters.\n")
     print("| swapped | matching | " + " | ".join(LENGTHS) + " |\n|---|---|" + "---|" * len(LENGTHS))
