@@ -64,7 +64,7 @@ def _lines(reader: Reader, node: Node) -> tuple[Line, ...]:
         lines.extend(_block(reader, node))
     if len(lines) > MAX_LINES:
         reader.problem(node, f"a case has more than {MAX_LINES} lines", "keep what matters")
-    elif not lines and node.kind != "text":
+    elif not lines and node.kind != "text" and not (node.items or node.pairs):
         reader.problem(node, "the case is empty", "for example `- agent: 我们会尽快联系商家`")
     return tuple(lines)
 

@@ -226,6 +226,7 @@ class Files:
             return read_yaml(data, self._name(relative))
         except PackError as error:
             self.reader.problems.extend(error.problems)
+            self.reader.unread = True
             return None
 
     def _data(self, file: Path, relative: str) -> bytes | None:

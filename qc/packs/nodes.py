@@ -131,6 +131,16 @@ def _not_yaml(error: Any, text: str, file: str) -> Problem:
     if "quoted scalar" in str(error.context) and error.context_mark:
         opened = error.context_mark
         return Problem(file, opened.line + 1, opened.column + 1, "not YAML: the quotes that begin here have no end", "close them")
+    if "flow" in str(error.context) and error.context_mark and error.context_mark.line + 1 < line:
+        opened = error.context_mark
+        bracket = "}" if "mapping" in error.context else "]"
+        return Problem(
+            file,
+            opened.line + 1,
+            opened.column + 1,
+            "not YAML: the bracket that begins here has no end",
+            f"close it with {bracket}",
+        )
     return Problem(file, line, column, f"not YAML: {said}", _yaml_hint(said))
 
 

@@ -92,13 +92,13 @@ def read_rules(reader: Reader, nodes: list[Node], dimensions: tuple[Dimension, .
         if len(rules) == MAX_RULES:
             reader.problem(node, f"more than {MAX_RULES} rules", "make two packs of them")
             break
+        name = next((value.text for key, value in node.pairs if key.text == "id"), "")
+        if name and name in seen:
+            reader.problem(node, f"there is another rule {name!r} at {seen[name].where}", "give one of them another id")
+        seen.setdefault(name, node)
         rule = _read_rule(reader, node, dimensions)
-        if rule is None:
-            continue
-        if rule.id in seen:
-            reader.problem(node, f"there is another rule {rule.id!r} at {seen[rule.id].where}", "give one of them another id")
-        seen.setdefault(rule.id, node)
-        rules.append(rule)
+        if rule is not None:
+            rules.append(rule)
     return tuple(rules)
 
 
@@ -198,7 +198,7 @@ def read_pack(reader: Reader, head: Node, rules: list[Node], lists: list[tuple[N
         rules = [*reader.items(fields["rules"], "`rules`", MAX_RULES + 1), *rules]
     dimensions = _read_dimensions(reader, fields["dimensions"]) if "dimensions" in fields else ()
     read = read_rules(reader, rules, dimensions)
-    if not rules:
+    if not rules and not reader.unread:
         reader.problem(head, "the pack has no rules", "write them in *.yaml files beside pack.yaml")
     return Pack(
         id=read_id(reader, fields["id"], "the pack's `id`") if "id" in fields else "",

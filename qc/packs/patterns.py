@@ -126,7 +126,7 @@ def _explain(text: str, error: Exception) -> tuple[str, str]:
         if hint:
             return "a possessive repetition (*+, ++, ?+) is not needed here", hint
     raw = error.args[0] if error.args else ""
-    said = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    said = (raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)).replace("(?m)", "", 1)
     hint = "put a backslash before a sign that is meant as itself: \\( \\) \\[ \\. \\? \\* \\+"
     if "\\u" in said:
         hint = "write the character itself, or \\x{4E00} with its code"

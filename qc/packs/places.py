@@ -102,15 +102,20 @@ def _pair(reader: Reader, fields: dict[str, Node], name: str, depth: int) -> tup
     from qc.packs.syntax import read_condition
 
     node = fields[name]
-    if node.kind != "list" or len(node.items) != 2:
-        reader.problem(node, f"`{name}` must be a list of two conditions", "begin each with `- `")
-        return Says(terms=()), Says(terms=()), Gap("turns", 1)
-    first, second = (read_condition(reader, item, depth + 1) for item in node.items)
-    for item, condition in zip(node.items, (first, second), strict=True):
+    items = node.items if node.kind == "list" else (node,)
+    if len(items) != 2:
+        hint = (
+            "write both, each after `- `" if len(items) < 2 else "words go into one list: says: [退款, 退货]; others under `any:`"
+        )
+        reader.problem(node, f"`{name}` must be a list of two conditions", hint)
+    conditions = [read_condition(reader, item, depth + 1) for item in items[:MAX_STEPS]]
+    for item, condition in zip(items, conditions, strict=False):
         _check_place(reader, item, condition)
     if "within" not in fields:
         reader.problem(node, f"`{name}` needs `within:`", "say how far: 2 turns, 5 s, 10 characters")
-    return first, second, reader.gap(fields["within"], "`within`") if "within" in fields else Gap("turns", 1)
+    gap = reader.gap(fields["within"], "`within`") if "within" in fields else Gap("turns", 1)
+    first, second = conditions if len(conditions) == 2 else (Says(terms=()), Says(terms=()))
+    return first, second, gap
 
 
 def read_near(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:

@@ -73,14 +73,17 @@ _IN_CHINESE: dict[str, tuple[str, ...]] = {
 """What a Chinese reader may write where the language has an English word."""
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """«did you mean» for a near miss or the Chinese word for it, else the list of what there is."""
+def meant(word: str, known: Iterable[str]) -> str:
+    """What a near miss, or the Chinese word for it, stands for; empty where it stands for nothing known."""
     listed = sorted(known)
-    meant = next((english for english in _IN_CHINESE.get(word.strip(), ()) if english in listed), None)
-    if meant:
-        return f"did you mean {meant!r}?"
-    near = difflib.get_close_matches(word.lower(), listed, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else "use one of: " + ", ".join(listed)
+    english = next((english for english in _IN_CHINESE.get(word.strip(), ()) if english in listed), "")
+    return english or next(iter(difflib.get_close_matches(word.lower(), listed, n=1, cutoff=0.6)), "")
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """«did you mean» for a near miss, else the list of what there is."""
+    near = meant(word, known)
+    return f"did you mean {near!r}?" if near else "use one of: " + ", ".join(sorted(known))
 
 
 class Reader:
@@ -88,6 +91,8 @@ class Reader:
 
     def __init__(self, lists: Mapping[str, tuple[Term, ...]] | None = None) -> None:
         self.problems: list[Problem] = []
+        self.unread = False
+        """A file could not be read: what else is said to be missing may be there."""
         self.lists = dict(lists or {})
         self.terms_read = 0
         self.patterns: dict[str, BadPattern | None] = {}

@@ -32,7 +32,7 @@ from qc.packs.measures import MEASURES
 from qc.packs.names import MAX_NESTING, refer
 from qc.packs.nodes import Node
 from qc.packs.places import read_near, read_not_near, read_then, read_window, write_pair, write_then, write_window
-from qc.packs.reader import Reader, suggestion
+from qc.packs.reader import Reader, meant, suggestion
 from qc.packs.terms import FORMS, How, read_how, read_terms, write_terms
 
 MAX_PARTS = 50
@@ -53,11 +53,13 @@ def read_condition(reader: Reader, node: Node, depth: int = 0) -> Condition:
         return nothing
     heads = [key for key, _ in node.pairs if key.text in CONDITIONS]
     if not heads:
-        hints = [(key, suggestion(key.text, CONDITIONS)) for key, _ in node.pairs]
-        near = [(key, hint) for key, hint in hints if hint.startswith("did you mean")]
-        place, hint = (*near, *hints, (node, "use one of: " + ", ".join(CONDITIONS)))[0]
-        reader.problem(place, "there is no condition here", hint)
-        return nothing
+        near = next((key for key, _ in node.pairs if meant(key.text, CONDITIONS)), None)
+        place = near or (node.pairs[0][0] if node.pairs else node)
+        reader.problem(place, "there is no condition here", suggestion(place.text, CONDITIONS))
+        if near is None:
+            return nothing
+        right = replace(near, text=meant(near.text, CONDITIONS))  # to tell what else is wrong with it
+        return read_condition(reader, replace(node, pairs=tuple((right if k is near else k, v) for k, v in node.pairs)), depth)
     if len(heads) > 1:
         reader.problem(heads[1], f"`{heads[0].text}` and `{heads[1].text}` stand side by side", "put each under `all:` or `any:`")
         return nothing
