@@ -34,8 +34,9 @@ import pyarrow as pa
 
 from qc.packs.conditions import Term
 from qc.scan import compiled
-from qc.scan.columns import LEAN, NAMES, Columns
+from qc.scan.columns import NAMES, Columns
 from qc.scan.finding import Finder
+from qc.scan.reading import lean
 from qc.store import Store
 
 SAMPLE_CALLS = 2_000
@@ -253,7 +254,7 @@ def _read_all(folder: Path) -> None:
     """What reading the table alone costs one core: the least that any scan of it takes."""
     store = Store(folder / "store")
     for share in store.shares("transcripts"):
-        for _ in store.share_batches("transcripts", share, NAMES, lean=LEAN):
+        for _ in store.share_batches("transcripts", share, NAMES, lean=lean(())):
             pass
 
 

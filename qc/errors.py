@@ -96,13 +96,15 @@ class Problem:
 
 
 class PackError(QcError):
-    """A pack with problems; `problems` holds all of them, in file order."""
+    """A pack with problems; `problems` holds all of them, in file order. `source`: the line that they are in, where it is one
+    that was typed just now and not one of a file."""
 
     exit_code = Exit.USAGE
     code = "pack"
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], source: str = "") -> None:
         self.problems = tuple(sorted(problems))
+        self.source = source
         first = self.problems[0]
         more = f", and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
         super().__init__(first.message + more, where=first.where, hint=first.hint)

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from qc.errors import StoreError
 from qc.tables import TABLES, schema
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DEFAULT_STORE = "qc-store"
+DIGESTED = "transcripts"
+"""The table whose parts carry a digest of each row (`qc.digests`)."""
+
 _SUFFIX = ".parquet"
 _RETRIES = 5
 _BATCH_BYTES = 256 << 20
@@ -52,10 +55,17 @@ class Share:
 @dataclass(frozen=True)
 class Lean:
     """How to read less of a table's lists. `numbered`: members that come as dictionaries, a number a row instead of a string;
-    `left_out`: members that are not read at all. By name, of any list."""
+    `left_out`: members that are not read at all. By name, of any list.
+
+    `digests`: where the row group's digests hold, they come as another column (`qc.digests.DIGEST`), and then `with_digests` is
+    left out too, and of `if_any` what is null throughout.
+    """
 
     numbered: frozenset[str] = frozenset()
     left_out: frozenset[str] = frozenset()
+    digests: bool = False
+    with_digests: frozenset[str] = frozenset()
+    if_any: frozenset[str] = frozenset()
 
 
 class Store:
@@ -215,29 +225,23 @@ class Store:
         import pyarrow as pa
 
         try:
-            file = _open(share.path)
-            want = [c for c in columns if c in file.schema_arrow.names]
-            now = schema(table)
-            if lean is None or any(
-                c not in want or not file.schema_arrow.field(c).type.equals(now.field(c).type) for c in columns
-            ):
-                lean = None
-            else:
-                leaves = [file.schema.column(i).path for i in range(len(file.schema))]
-                leaves = [path for path in leaves if path.split(".")[0] in columns]
-                want = [path for path in leaves if path.rpartition(".")[2] not in lean.left_out]
-                file = _open(share.path, [path for path in want if path.rpartition(".")[2] in lean.numbered])
+            with _source(share.path) as part:
+                file = _open(share.path, part)
+                leaves, columns, numbered = _leaves_to_read(file, part, share.group, table, columns, lean)
+                if numbered:
+                    file = _open(share.path, part, numbered)
+                position = 0
+                size = file.metadata.row_group(share.group).total_byte_size
+                rows = max(1, min(rows, share.rows * _BATCH_BYTES // max(size, 1)))
+                for batch in file.iter_batches(batch_size=rows, row_groups=[share.group], columns=leaves, use_threads=False):
+                    here = slice(position, position + batch.num_rows)
+                    chosen = batch if share.kept is None else batch.filter(pa.array(share.kept[here]))
+                    position += batch.num_rows
+                    if chosen.num_rows:
+                        whole = pa.Table.from_batches([chosen])
+                        yield _conform(whole, table, columns) if numbered is None else whole.select(list(columns))
         except FileNotFoundError:
             raise _compacted(self.path / table) from None
-        position = 0
-        size = file.metadata.row_group(share.group).total_byte_size
-        rows = max(1, min(rows, share.rows * _BATCH_BYTES // max(size, 1)))
-        for batch in file.iter_batches(batch_size=rows, row_groups=[share.group], columns=want, use_threads=False):
-            chosen = batch if share.kept is None else batch.filter(pa.array(share.kept[position : position + batch.num_rows]))
-            position += batch.num_rows
-            if chosen.num_rows:
-                whole = pa.Table.from_batches([chosen])
-                yield _conform(whole, table, columns) if lean is None else whole.select(list(columns))
 
     def keys(self, table: str) -> pa.Table:
         """The current keys alone."""
@@ -248,10 +252,15 @@ class Store:
     def _write(self, table: str, data: pa.Table, stem: str) -> Path:
         import pyarrow.parquet as pq
 
+        from qc import digests
+
         final, beside = self._place(table, stem)
         try:
-            with self._writing(table), open(beside, "wb") as out:
-                pq.write_table(data, out, compression="zstd", row_group_size=_GROUP_ROWS)
+            with self._writing(table), open(beside, "w+b") as out:
+                if table == DIGESTED:
+                    digests.write(data, out, _GROUP_ROWS)
+                else:
+                    pq.write_table(data, out, compression="zstd", row_group_size=_GROUP_ROWS)
                 out.flush()
                 os.fsync(out.fileno())
             with self._writing(table):
@@ -506,16 +515,61 @@ def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
         return pa.chunked_array([pa.array(column.to_pylist(), wanted)], wanted)
 
 
-def _open(part: Path, numbered: Sequence[str] | None = None) -> Any:
+def _leaves_to_read(
+    file: Any, part: BinaryIO, group: int, table: str, columns: Sequence[str], lean: Lean | None
+) -> tuple[list[str], Sequence[str], list[str] | None]:
+    """What to read of a row group; the columns that come of it; and what comes as numbers, None where nothing is read leanly."""
+    from qc.digests import DIGEST, hold
+
+    names = file.schema_arrow.names
+    now = schema(table)
+    if lean is None or any(c not in names or not file.schema_arrow.field(c).type.equals(now.field(c).type) for c in columns):
+        return [c for c in columns if c in names], columns, None
+    leaves = {file.schema.column(i).path: i for i in range(len(file.schema))}
+    left_out = lean.left_out
+    whole = file.metadata.row_group(group)
+    if lean.digests and hold(file, part, group):
+        columns = (*columns, DIGEST)
+        none = {p for p, i in leaves.items() if _member(p) in lean.if_any and _all_null(whole.column(i))}
+        left_out = left_out | lean.with_digests
+        leaves = {path: i for path, i in leaves.items() if path not in none}
+    wanted = [path for path in leaves if path.split(".")[0] in columns and _member(path) not in left_out]
+    return wanted, columns, [path for path in wanted if _member(path) in lean.numbered]
+
+
+def _member(path: str) -> str:
+    """The name of a list's member, whatever it is made of: `char_ms` of `turns.list.element.char_ms.list.element`."""
+    return [name for name in path.split(".") if name not in ("list", "element")][-1]
+
+
+def _all_null(column: Any) -> bool:
+    known = column.statistics
+    return known is not None and known.has_null_count and bool(known.null_count == column.num_values)
+
+
+def _source(part: Path) -> BinaryIO:
+    try:
+        return open(part, "rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreadable(part, error) from error
+
+
+def _unreadable(part: Path, error: Exception) -> StoreError:
+    return StoreError(f"cannot read the part: {error}", where=str(part), hint="move the file away and run again")
+
+
+def _open(part: Path, source: BinaryIO | None = None, numbered: Sequence[str] | None = None) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(part, read_dictionary=numbered)
+        return pq.ParquetFile(part if source is None else source, read_dictionary=numbered)
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"cannot read the part: {error}", where=str(part), hint="move the file away and run again") from error
+        raise _unreadable(part, error) from error
 
 
 def _remove(parts: Iterable[Path]) -> None:

@@ -63,13 +63,35 @@ def show_error(error: QcError, *, as_json: bool = False) -> None:
     if isinstance(error, PackError):
         for problem in error.problems:
             say(f"{problem.where}: error: {problem.message}")
+            if error.source:
+                say(pointed_at(error.source, problem.column))
             if problem.hint:
                 say(f"    {problem.hint}")
-        say(f"{len(error.problems)} problem{'s' if len(error.problems) != 1 else ''}.")
+        say(f"{several(len(error.problems), 'problem')}.")
         return
     say(f"error: {error.where + ': ' if error.where else ''}{error.message}")
     if error.hint:
         say(f"    {error.hint}")
+
+
+def pointed_at(line: str, column: int, cells: int | None = None) -> str:
+    """A line that was typed, and under it a caret at the column (from 1); of a long line what lies around it.
+
+    `cells`: how wide the terminal is; a Chinese character takes two.
+    """
+    import shutil
+    from unicodedata import east_asian_width
+
+    def width(text: str) -> int:
+        return len(text) + sum(east_asian_width(char) in "WF" for char in text)
+
+    most = max(10, min(cells or shutil.get_terminal_size().columns, 100) - 9) // (2 if width(line) > len(line) else 1)
+    place = min(max(column - 1, 0), len(line))
+    first = max(0, min(place - most // 2, len(line) - most))
+    shown = "".join(char if char.isprintable() else " " for char in line[first : first + most])
+    left = width(shown[: place - first])
+    head, tail = ("… " if first else ""), (" …" if first + most < len(line) else "")
+    return f"    {head}{shown}{tail}\n    {' ' * (len(head) + left)}^"
 
 
 def leave_interrupted(said: str) -> NoReturn:

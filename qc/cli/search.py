@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +15,13 @@ from qc.cli import console, options
 from qc.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from qc.packs.conditions import Condition
     from qc.search import CallHits, SearchSummary
     from qc.search.find import FoundLine
 
 SHOWN = 20
+WHOLE, AROUND = 240, 60
+"""In a terminal a turn of more characters is shown in parts: so many before and after what was found."""
 _COLUMNS = ("call_id", "agent_id", "provider", "started_at", "turn", "role", "start_ms", "end_ms", "quote", "text")
 
 
@@ -40,7 +43,7 @@ def search(
 
     \b
     投诉|举报                        either word, said by anyone
-    agent:尽快 first 30s             who says it, and where: last 20s, first 3 turns
+    agent:尽快 first 30s             who says it, and where: last 20s, first 3 turns of customer
     "thank you"  /退.{0,3}款/        a phrase, a pattern
     sound:投诉  fuzzy:七天无理由      written as it sounds, nearly
     entity:phone  similar:"…"        phone numbers and the like, turns nearly like this one
@@ -90,6 +93,8 @@ def search(
         console.out(_counted(summary))
     else:
         _show(found, SHOWN if limit is None else limit, summary)
+        if not summary.hits:
+            _say_what_may_help(condition, redact)
 
 
 def _one_of(**asked: bool) -> None:
@@ -141,18 +146,46 @@ def _show(found: Iterator[CallHits], limit: int, summary: SearchSummary) -> None
     console.say(_counted(summary) + more)
 
 
+def _say_what_may_help(condition: Condition, redact: bool) -> None:
+    """Why a search may have found nothing though it was said."""
+    from qc.scan.matching import terms_of
+    from qc.text.normal import kind, normal_text
+
+    if redact:
+        console.say("note: the masked text was searched; what is masked cannot be found")
+    terms = list(terms_of(condition))
+    written = [term.text for term in terms if term.kind == "word"]
+    if len(written) == len(terms):
+        word = next((w for w in written if len(normal_text(w)) > 1 and all(kind(c) == "c" for c in normal_text(w))), "")
+        if word:
+            console.say(f"note: recognisers may write other characters that sound the same: try sound:{word}")
+
+
 def _line(line: FoundLine) -> Any:
     from rich.text import Text
 
     drawn = Text(f"  {_clock(line.start_ms)} {line.role:<8} ", style="dim")
     if line.turn is None:
         return drawn.append(f"({(line.end_ms - line.start_ms) / 1000:g} s)")
+    for part, found in parts_shown(line.text.replace("\n", " ").replace("\t", " "), line.marks):
+        drawn.append(console.clean(part), style="not dim bold black on yellow" if found else "not dim")
+    return drawn
+
+
+def parts_shown(text: str, marks: Sequence[tuple[int, int]]) -> Iterator[tuple[str, bool]]:
+    """A turn as a terminal shows it, in parts that were found and parts that were not; of a long one what lies far away is left out."""
     position = 0
-    for start, end in line.marks:
-        drawn.append(console.clean(line.text[position:start]), style="not dim")
-        drawn.append(console.clean(line.text[start:end]), style="not dim bold black on yellow")
+    for start, end in (*marks, (len(text), len(text))):
+        between = text[position:start]
+        head, tail = (AROUND if position else 0), (AROUND if start < len(text) else 0)
+        if len(text) > WHOLE and len(between) > head + tail + 3:
+            before, after = between[:head] + " " * (head > 0), " " * (tail > 0) + between[len(between) - tail :]
+            between = f"{before}…{after}"
+        if between:
+            yield between, False
+        if start < end:
+            yield text[start:end], True
         position = end
-    return drawn.append(console.clean(line.text[position:]), style="not dim")
 
 
 def _plain(call: CallHits) -> dict[str, Any]:

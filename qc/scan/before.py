@@ -84,12 +84,12 @@ class Before:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def groups(self, call_ids: Any, digests: list[str]) -> dict[str, tuple[Any, Any]]:
+    def groups(self, call_ids: Any, digests: Any) -> dict[str, tuple[Any, Any]]:
         """By digest of the pack that it was scanned with: (calls of the batch, their places here), transcripts unchanged."""
         if not len(self._ids):
             return {}
         at = pc.index_in(call_ids, value_set=self._ids)
-        same = pc.equal(self._transcripts.take(at), pa.array(digests))
+        same = pc.equal(self._transcripts.take(at), digests)
         known = np.flatnonzero(pc.fill_null(same, False).to_numpy(zero_copy_only=False))
         at = at.take(pa.array(known)).to_numpy(zero_copy_only=False).astype(np.int64)
         shas = self._shas.take(pa.array(at))

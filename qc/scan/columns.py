@@ -14,21 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qc.digests import DIGEST, digests
+from qc.digests.rows import COLUMNS, ROLES
 from qc.packs.conditions import Window
-from qc.scan.digest import Piece, digests
 from qc.scan.folding import Folded, codes_of, fold_chosen, fold_utf8, ranges
 from qc.scan.view import LOST, MAX_TURN_CHARS, Call, Span, Turn, view
-from qc.store import Lean
 from qc.text.normal import Normal, normal
 
-NAMES = ("call_id", "status", "reason", "message", "warnings", "duration_ms", "spans", "turns")
-"""What scanning reads of `transcripts`."""
-
-LEAN = Lean(numbered=frozenset({"role"}), left_out=frozenset({"no_speech_prob"}))
-"""And how: a role need not be a string for each turn; nothing depends on what is left out."""
+NAMES = COLUMNS
+"""What scanning reads of `transcripts`; how, says `qc.scan.reading`."""
 
 AGENT, CUSTOMER, SYSTEM, UNKNOWN = range(4)
-ROLES = ("agent", "customer", "system", "unknown")
 _NO_CHANNEL = -(1 << 31)
 _FAR = 1 << 44
 _LATEST = 1 << 40
@@ -47,36 +43,28 @@ class Columns:
         self.roles = list(ROLES)
         self.turn_first, turns = _lists(self._column("turns"))
         self.turn_call = np.repeat(np.arange(self.size), np.diff(self.turn_first))
-        turn = dict(zip([f.name for f in turns.type], turns.flatten(), strict=True))
-        self.turn_number, missing = _numbers(turn["turn"])
-        place = np.arange(len(turns)) - self.turn_first[self.turn_call]
-        self.turn_number = np.where(missing, place, self.turn_number)
-        self.turn_channel, missing = _numbers(turn["channel"])
-        self.turn_channel = np.where(missing, _NO_CHANNEL, self.turn_channel)
-        self.turn_role = self._roles(turn["role"])
-        self.turn_start, no_start = _numbers(turn["start_ms"])
-        end, no_end = _numbers(turn["end_ms"])
+        self._turn = _members(turns)
+        self.turn_role = self._roles(self._turn["role"])
+        self.turn_start, no_start = _numbers(self._turn["start_ms"])
+        end, no_end = _numbers(self._turn["end_ms"])
         self.turn_end = np.maximum(self.turn_start, end)
-        self._end_as_written = end
-        self.turn_text = pc.fill_null(turn["text"], "")
-        self.turn_chars = pc.utf8_length(self.turn_text).to_numpy(zero_copy_only=False).astype(np.int64)
-        self.turn_sure = turn["avg_logprob"]
-        self.turn_level = turn["level_dbfs"]
-        self.turn_flags, self._flags = _lists(turn["flags"])
-        self.char_first, chars = _lists(turn["char_ms"])
+        self.turn_text = pc.fill_null(self._turn["text"], "") if self._turn["text"].null_count else self._turn["text"]
+        self.turn_sure = self._turn_member("avg_logprob", pa.float32())
+        self.turn_level = self._turn_member("level_dbfs", pa.float32())
+        self.turn_flags, _ = _lists(self._turn_member("flags", pa.list_(pa.string())))
+        self.char_first, chars = _lists(self._turn_member("char_ms", pa.list_(pa.int32())))
         self.char_ms, self._no_char = _numbers(chars)
         self.span_first, spans = _lists(self._column("spans"))
         self.span_call = np.repeat(np.arange(self.size), np.diff(self.span_first))
-        span = dict(zip([f.name for f in spans.type], spans.flatten(), strict=True))
+        span = _members(spans)
         self.span_role = self._roles(span["role"])
         self.span_channel, missing = _numbers(span["channel"])
         self.span_channel = np.where(missing, _NO_CHANNEL, self.span_channel)
         self.span_start, no_span_start = _numbers(span["start_ms"])
-        self._span_end, no_span_end = _numbers(span["end_ms"])
-        self.span_end = np.maximum(self.span_start, self._span_end)
+        span_end, no_span_end = _numbers(span["end_ms"])
+        self.span_end = np.maximum(self.span_start, span_end)
         self.span_heard = _bools(pc.fill_null(span["heard"], False))
-        self._why = span["why"]
-        self.span_lost = _bools(pc.fill_null(pc.equal(self._why, LOST), False))
+        self.span_lost = _bools(pc.fill_null(pc.equal(span["why"], LOST), False))
         warned = self._warned("no_times")
         odd = warned | self._any_turn(no_start | no_end | _bools(turns.is_null()))
         odd |= self._any_span(no_span_start | no_span_end | _bools(spans.is_null())) | (np.diff(self.span_first) == 0)
@@ -91,7 +79,6 @@ class Columns:
         """Calls with times that arithmetic with calls in it cannot carry; these times are made ordinary ones, so that they
         touch no other call."""
         names = ("turn_start", "turn_end", "span_start", "span_end")
-        self._turn_start_as_written, self._span_start_as_written = self.turn_start, self.span_start
         wrong = [(getattr(self, name) < 0) | (getattr(self, name) >= _LATEST) for name in names]
         if not any(marks.any() for marks in wrong):
             return np.zeros(self.size, bool)
@@ -128,6 +115,25 @@ class Columns:
 
     def _any_span(self, marks: _Array) -> _Array:
         return any_of(marks, self.span_first)
+
+    def _turn_member(self, name: str, kind: Any) -> Any:
+        """A member of the turns that may not have been read: null then."""
+        return self._turn[name] if name in self._turn else pa.nulls(len(self.turn_call), kind)
+
+    @cached_property
+    def turn_number(self) -> _Array:
+        numbers, missing = _numbers(self._turn["turn"])
+        return np.where(missing, np.arange(len(numbers)) - self.turn_first[self.turn_call], numbers)
+
+    @cached_property
+    def turn_channel(self) -> _Array:
+        channels, missing = _numbers(self._turn["channel"])
+        return np.where(missing, _NO_CHANNEL, channels)
+
+    @cached_property
+    def turn_chars(self) -> _Array:
+        """Characters of each turn."""
+        return pc.utf8_length(self.turn_text).to_numpy(zero_copy_only=False).astype(np.int64)
 
     @cached_property
     def call_ids(self) -> list[str]:
@@ -186,95 +192,11 @@ class Columns:
     def _number(self, who: str) -> int:
         return self.roles.index(who) if who in self.roles else -1
 
-    def digests(self) -> list[str]:
-        """SHA-256 of each call as scanning sees it: turns, detected speech, warnings, duration, what became of it."""
-        chars: Any = np.where(self._no_char, -(1 << 40), self.char_ms) if len(self.char_ms) else self.char_ms
-        pieces = [
-            self._heads(),
-            _rows(self._turn_block(), self.turn_first),
-            *_strings(self.turn_text, self.turn_first),
-            _END,
-            *_strings(self._flags, self.turn_flags[self.turn_first]),
-            _rows(chars, self.char_first[self.turn_first]),
-            _END,
-            _rows(self._span_block(), self.span_first),
-            *_strings(pc.fill_null(self._why, ""), self.span_first),
-        ]
-        return digests(pieces, self.size)
-
-    def _heads(self) -> Piece:
-        """What a call's row says besides turns and detected speech."""
-        names = ("call_id", "status", "reason", "message", "warnings", "duration_ms")
-        columns = [self._listed(name) for name in names]
-        if self.ok.all() and columns[2:5] == [None, None, []] and not self.duration_ms.null_count:
-            # as most are: the same, three times as fast
-            said = [f"({name!r}, 'ok', None, None, [], {ms})" for name, ms in zip(self.call_ids, columns[5] or (), strict=True)]
-        else:
-            size = self.size
-            lists = ([value] * size if value is None or value == [] else value for value in columns)
-            said = [repr(head) for head in zip(*lists, strict=True)]
-        heads = [head.encode("utf-8", "surrogatepass") for head in said]
-        sizes = np.array([len(head) for head in heads], np.int64)
-        return np.frombuffer(b"".join(heads), np.uint8), np.concatenate(([0], np.cumsum(sizes)))
-
-    def _listed(self, name: str) -> list[Any] | None:
-        """A column as Python has it; None where it is null for every call, [] where it is an empty list for every one."""
-        column = self._column(name)
-        if column.null_count == len(column):
-            return None
-        if name == "warnings" and not column.null_count and not len(column.flatten()):
-            return []
-        return self.call_ids if name == "call_id" else list(column.to_pylist())
-
-    def _turn_block(self) -> _Array:
-        sure, no_sure = _floats(self.turn_sure)
-        level, no_level = _floats(self.turn_level)
-        block = np.empty((len(self.turn_call), 8), np.int64)
-        block[:, 0] = self.turn_number
-        block[:, 1] = self.turn_channel
-        block[:, 2] = self._role_names()[self.turn_role]
-        block[:, 3] = self._turn_start_as_written
-        block[:, 4] = self._end_as_written
-        block[:, 5] = pc.binary_length(self.turn_text).to_numpy(zero_copy_only=False)
-        block[:, 6] = np.diff(self.turn_flags) << 32 | np.diff(self.char_first)
-        block[:, 7] = (
-            np.where(no_sure, 1, sure.view(np.int32)).astype(np.int64) << 32
-            | np.where(no_level, 1, level.view(np.int32)).astype(np.int64) & 0xFFFFFFFF
-        )
-        return block
-
-    def _span_block(self) -> _Array:
-        block = np.empty((len(self.span_call), 5), np.int64)
-        block[:, 0] = self.span_channel
-        block[:, 1] = self._role_names()[self.span_role]
-        block[:, 2] = self._span_start_as_written
-        block[:, 3] = self._span_end
-        block[:, 4] = self.span_heard
-        return block
-
-    def _role_names(self) -> _Array:
-        """A number for each role that is the same in every batch."""
-        import hashlib
-
-        named = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big") for name in self.roles[len(ROLES) :]]
-        return np.array([*range(len(ROLES)), *named], np.int64)
-
-
-_END: Piece = np.zeros(1, np.uint8), None
-
-
-def _rows(rows: _Array, first: _Array) -> Piece:
-    """The bytes of each call's rows."""
-    block: Any = np.ascontiguousarray(rows)
-    return block.reshape(-1).view(np.uint8), first * (block.nbytes // max(len(block), 1))
-
-
-def _strings(strings: Any, first: _Array) -> tuple[Piece, Piece]:
-    """The lengths of each call's strings, and their bytes, without making strings of them."""
-    strings = pc.fill_null(strings, "") if strings.null_count else strings
-    sizes = pc.binary_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
-    ends = np.concatenate(([0], np.cumsum(sizes)))[first]
-    return _rows(sizes, first), (np.frombuffer(_data(strings), np.uint8), ends)
+    def digests(self) -> Any:
+        """SHA-256 of each call as scanning sees it, as an Arrow array of strings: those that came with the table, or made anew."""
+        if DIGEST in self.table.column_names:
+            return self._column(DIGEST)
+        return pa.array(digests(self.table), pa.string())
 
 
 def _data(strings: Any) -> Any:
@@ -299,6 +221,11 @@ def _bytes(strings: Any) -> tuple[_Array, _Array]:
 
 def _joined(strings: Any) -> str:
     return str(memoryview(_data(strings)), "utf-8")
+
+
+def _members(structs: Any) -> dict[str, Any]:
+    """What the structs have been read of, by name."""
+    return dict(zip([f.name for f in structs.type], structs.flatten(), strict=True))
 
 
 def _bools(values: Any) -> _Array:

@@ -1,6 +1,6 @@
-"""The inner loops of a large scan as machine code: normal forms, words and digests of whole batches (Numba).
+"""The inner loops of a large scan as machine code: normal forms and words of whole batches (Numba).
 
-They say what `qc.scan.folding`, `qc.scan.finding` and `qc.scan.columns` say in NumPy, with one look at each character instead
+They say what `qc.scan.folding` and `qc.scan.finding` say in NumPy, with one look at each character instead
 of some fifty; `tests/scan` holds the two against each other. Compiling takes seconds the first time, loading what was
 compiled half a second, so small scans go without (`use`). Texts and packs come from strangers: every loop checks its bounds.
 """
@@ -43,9 +43,12 @@ class _Later:
 
 # -- normal form ----------------------------------------------------------------------------------------------------
 
-DONE, NEW_CHAR, NEW_PHRASE, BY_ITSELF, FULL, BAD = range(6)
-"""Why `fold` stops: all is done; it wants a character's entry, a phrase's; a turn has to go through `qc.text.normal`; the
-output is full; the text is no UTF-8."""
+DONE, NEW_CHAR, BY_ITSELF, FULL, BAD = range(5)
+"""Why `fold` stops: all is done; it wants a character's entry; a turn has to go through `qc.text.normal`; the output is full; the
+text is no UTF-8."""
+
+TURNS_AHEAD = 256
+"""So many turns `fold` goes on after one with a phrase that it does not know, to come back with several."""
 
 _CHINESE, _LETTER, _DIGIT, _SEPARATOR, _ODD = 1, 2, 3, 4, 5
 _KIND, _PHRASE, _NUMERAL, _READ_OUT = 7, 8, 16, 32
@@ -53,14 +56,17 @@ _ONE, _POINT, _OF = 0x4E00, 0x70B9, 0x4E4B
 _MULTIPLIER = 0x9E3779B97F4A7C15
 
 
-def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state, work):  # type: ignore[no-untyped-def]
+def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state, work, missed):  # type: ignore[no-untyped-def]
     """Normal forms of turns from `state[0]` on; `state[1]` characters are there already. Gives why it stopped.
 
     `data` uint8: UTF-8 of all turns, turn i `[at[i], ends[i])`. `table` uint32 by code point (`folding.TABLES.packed`).
     `phrases`: (slots, start of each phrase, its length, its edits' first and count, characters). `edits` int64
     [n, 4]: start, size, where in `news`, length. `out` uint32 [3, n]: code point, first source character, one past the
-    last, within the turn. On NEW_CHAR `state[2]` is the code point; on NEW_PHRASE `work[0, state[2]:state[3]]` the phrase.
-    `work` uint32 [4, longest]: room for a turn.
+    last, within the turn. On NEW_CHAR `state[2]` is the code point. `work` uint32 [4, longest]: room for a turn.
+
+    Turns with an unknown phrase are left out, whatever it says; then `state[3]` phrases are to be learned, and `state[4]`, `[5]` are
+    what `state[0]`, `[1]` have to be afterwards. `missed`: (their characters uint32 [at least the longest turn], where each
+    ends int64 [turns that it goes on for after the first]).
     """
     slots, phrase_first, phrase_size, edit_first, edit_count, phrase_codes = phrases
     form_out, low_out, high_out = out[0], out[1], out[2]
@@ -69,7 +75,12 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
     turns = len(at)
     turn, used = state[0], state[1]
     code_bits = np.uint32(0x1FFFFF)
+    missed_codes, missed_ends = missed
+    unknown, noted = 0, 0
+    state[3] = 0
     while turn < turns:
+        if unknown > 0 and turn - state[4] >= len(missed_ends):
+            return DONE
         # the characters, each with its marks
         place, end = at[turn], ends[turn]
         size = 0
@@ -121,6 +132,7 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
             return BY_ITSELF
         # the numerals
         plain = (all_marks >> 24 & _NUMERAL) == 0
+        known = True
         forms = chars
         count = size
         if not plain:
@@ -172,10 +184,18 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
                                     break
                             slot = (slot + np.uint64(1)) & np.uint64(len(slots) - 1)
                         if found < 0:
+                            known = False
+                            if unknown == 0:
+                                state[4], state[5] = turn, used
+                            elif noted + j - i > len(missed_codes):
+                                return DONE
                             for k in range(i, j):
-                                chars[k] &= code_bits
-                            state[0], state[1], state[2], state[3] = turn, used, i, j
-                            return NEW_PHRASE
+                                missed_codes[noted] = chars[k] & code_bits
+                                noted += 1
+                            missed_ends[unknown] = noted
+                            unknown += 1
+                            state[3] = unknown
+                            break
                         begin = i
                         for e in range(edit_first[found], edit_first[found] + edit_count[found]):
                             start, length, new, new_length = i + edits[e, 0], edits[e, 1], edits[e, 2], edits[e, 3]
@@ -200,6 +220,9 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
                     low[count], high[count] = k, k + 1
                     count += 1
                 i = j
+        if not known:
+            turn += 1
+            continue
         # the separators
         if used + count > len(form_out):
             state[0], state[1] = turn, used
@@ -525,22 +548,6 @@ def _count_chars(data, starts, ends):  # type: ignore[no-untyped-def]
 
 
 count_chars = _Later(_count_chars)
-
-
-# -- digests --------------------------------------------------------------------------------------------------------
-
-
-def _put(data, at, sizes, out, to):  # type: ignore[no-untyped-def]
-    """Each call's bytes of `data`, `sizes[i]` from `at[i]` on, into `out` uint8 at `to[i]`, which moves on."""
-    for i in range(len(to)):
-        count = sizes[i]
-        source, target = data[at[i] : at[i] + count], out[to[i] : to[i] + count]
-        for k in range(count):
-            target[k] = source[k]
-        to[i] += count
-
-
-put = _Later(_put)
 
 
 def hashes(keys: Any) -> Any:

@@ -8,6 +8,7 @@ two against each other. Positions are indices into the whole batch; `Folded.orig
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ _PACKED = 64 // _BITS
 
 _MEMO = 400_000
 """Most phrases to remember."""
+
+_MISSED = 1 << 12
+"""Room for the characters of unknown phrases, besides those of the longest turn."""
 
 _Array = Any
 
@@ -128,31 +132,31 @@ class _PhraseBook:
         """Slots, start of each phrase, its length, its edits' first and count, all characters."""
         return (self._slots, *self._entries, self._codes)
 
-    def learn(self, codes: _Array) -> None:
-        """One more phrase (code points); where there are very many, all others are forgotten."""
-        if len(self._hashes) >= _MEMO:
-            TABLES.forget()
-            TABLES.phrase_book.learn(codes)
-            return
+    def learn(self, phrases: list[str]) -> None:
+        """More phrases, each of them new."""
         number = len(self._hashes)
-        found = replacements(text_of(codes))
-        at = TABLES.add_news([new for _, _, new in found])
-        self._codes = _room(self._codes, self._used + len(codes))
-        self._codes[self._used : self._used + len(codes)] = codes
-        self.edits = _room(self.edits, self._edited + len(found))
-        for i, (start, end, new) in enumerate(found):
-            self.edits[self._edited + i] = start, end - start, at[i], len(new)
-        if number == self._entries.shape[1]:
+        found = [replacements(phrase) for phrase in phrases]
+        sizes, counts = ([len(one) for one in listed] for listed in (phrases, found))
+        edits = [(start, end - start, new) for edited in found for start, end, new in edited]
+        used, edited = self._used + sum(sizes), self._edited + len(edits)
+        self._codes = _room(self._codes, used)
+        self._codes[self._used : used] = codes_of("".join(phrases))
+        self.edits = _room(self.edits, edited)
+        if edits:
+            at = TABLES.add_news([new for _, _, new in edits]).tolist()
+            self.edits[self._edited : edited] = [(a, size, n, len(new)) for (a, size, new), n in zip(edits, at, strict=True)]
+        while number + len(phrases) > self._entries.shape[1]:
             self._entries = np.concatenate((self._entries, np.zeros_like(self._entries)), axis=1)
-        self._entries[:, number] = self._used, len(codes), self._edited, len(found)
-        self._used += len(codes)
-        self._edited += len(found)
-        self._hashes.append(compiled.phrase_hash(codes.tolist()))
+        begins = [self._used + end - size for end, size in zip(accumulate(sizes), sizes, strict=True)]
+        edit_begins = [self._edited + end - count for end, count in zip(accumulate(counts), counts, strict=True)]
+        self._entries[:, number : number + len(phrases)] = begins, sizes, edit_begins, counts
+        self._used, self._edited = used, edited
+        self._hashes += [compiled.phrase_hash(list(map(ord, phrase))) for phrase in phrases]
         if 2 * len(self._hashes) > len(self._slots):
-            self._slots = np.full(2 * len(self._slots), -1, np.int64)
-            for i in range(number):
-                self._put(i)
-        self._put(number)
+            self._slots = np.full(1 << (4 * len(self._hashes) - 1).bit_length(), -1, np.int64)
+            number = 0
+        for i in range(number, len(self._hashes)):
+            self._put(i)
 
     def _put(self, number: int) -> None:
         slot = self._hashes[number] & len(self._slots) - 1
@@ -317,13 +321,24 @@ def _fold_compiled(data: _Array, at: _Array, ends: _Array, chars: int) -> Folded
     """The same by `qc.scan.compiled`, which stops at what it does not know yet; turn i is `[at[i], ends[i])`."""
     out = np.empty((3, chars + chars // 8 + 64), np.uint32)
     first = np.zeros(len(at) + 1, np.int64)
-    state = np.zeros(4, np.int64)
-    work = np.empty((4, 2 * int((ends - at).max(initial=0)) + 64), np.uint32)
+    state = np.zeros(6, np.int64)
+    longest = int((ends - at).max(initial=0))
+    work = np.empty((4, 2 * longest + 64), np.uint32)
+    missed = np.empty(longest + _MISSED, np.uint32), np.empty(compiled.TURNS_AHEAD, np.int64)
     while True:
         phrases = TABLES.phrase_book
-        why = compiled.fold(
-            data, at, ends, TABLES.packed, TABLES.digits, phrases.arrays, phrases.edits, TABLES.news, out, first, state, work
-        )
+        texts = data, at, ends
+        tables = TABLES.packed, TABLES.digits, phrases.arrays, phrases.edits, TABLES.news
+        why = compiled.fold(*texts, *tables, out, first, state, work, missed)
+        if state[3]:
+            new = _phrases(missed[0], missed[1][: state[3]])
+            if len(phrases) + len(new) > _MEMO:  # so many that one turn's are kept at a time
+                TABLES.forget()
+                missed = missed[0], missed[1][:1]
+                new = new[:1]
+            TABLES.phrase_book.learn(new)
+            state[:2] = state[4:]
+            continue
         turn, used = int(state[0]), int(state[1])
         if why == compiled.DONE:
             return Folded(out[0, :used], first, out[1, :used], out[2, :used])
@@ -331,8 +346,6 @@ def _fold_compiled(data: _Array, at: _Array, ends: _Array, chars: int) -> Folded
             raise_bad(data, at, ends)
         if why == compiled.NEW_CHAR:
             TABLES.look_up(np.array([state[2]]))
-        elif why == compiled.NEW_PHRASE:
-            phrases.learn(work[0, state[2] : state[3]])
         elif why == compiled.FULL:
             out = _longer(out, used, 0)
         else:
@@ -342,6 +355,12 @@ def _fold_compiled(data: _Array, at: _Array, ends: _Array, chars: int) -> Folded
             out[0, used:until], out[1, used:until], out[2, used:until] = codes_of(form.text), form.starts, form.ends
             state[:2] = turn + 1, until
             first[turn + 1] = until
+
+
+def _phrases(codes: _Array, ends: _Array) -> list[str]:
+    """Different phrases, of which the characters lie one after the other."""
+    text = text_of(codes[: ends[-1]])
+    return list(dict.fromkeys(text[a:b] for a, b in pairwise([0, *ends.tolist()])))
 
 
 def raise_bad(data: _Array, at: _Array, ends: _Array) -> None:

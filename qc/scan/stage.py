@@ -224,8 +224,10 @@ class _Worker:
 
     def __init__(self, job: _Job) -> None:
         from qc.scan import compiled
+        from qc.scan.reading import lean
 
         compiled.use(job.compiled)
+        self._lean = lean(pack for pack, _ in job.packs)
         self._store = job.store
         self._runs = [_PackRun(job.store, pack, signer, redo=job.redo) for pack, signer in job.packs]
         self._meta = _call_list(job.store) if any(run.needs_meta for run in self._runs) else {}
@@ -234,10 +236,10 @@ class _Worker:
         """Scan a share and write its findings; counts for each batch."""
         import pyarrow as pa
 
-        from qc.scan.columns import LEAN, NAMES, Columns
+        from qc.scan.columns import NAMES, Columns
 
         tables: list[Any] = []
-        for batch in self._store.share_batches("transcripts", share, NAMES, BATCH_CALLS, LEAN):
+        for batch in self._store.share_batches("transcripts", share, NAMES, BATCH_CALLS, self._lean):
             for piece in _pieces(batch):
                 columns = Columns(piece)
                 counts = _Counts(calls=columns.size, failed_calls=columns.size - int(columns.ok.sum()))
@@ -288,7 +290,7 @@ class _PackRun:
         self._before: Before | None = None if redo else Before(store, pack)
         self._scanners: dict[tuple[str, ...], BatchScanner] = {}
 
-    def rows(self, columns: Columns, digests: Sequence[str], meta: Mapping[str, Any], counts: _Counts) -> Any:
+    def rows(self, columns: Columns, digests: Any, meta: Mapping[str, Any], counts: _Counts) -> Any:
         """A table of `findings` for the calls that are not done yet; None where all are."""
         import numpy as np
         import pyarrow as pa
@@ -301,7 +303,7 @@ class _PackRun:
         todo = np.ones(columns.size, bool)
         verdicts = Verdicts()
         broken: dict[int, Exception] = {}
-        groups = self._before.groups(columns.table["call_id"], list(digests)) if self._before else {}
+        groups = self._before.groups(columns.table["call_id"], digests) if self._before else {}
         for sha256, (calls, places) in groups.items():
             assert self._before is not None
             changed = self._before.changed(sha256)
@@ -341,7 +343,7 @@ class _PackRun:
     def _table(
         self,
         columns: Columns,
-        digests: Sequence[str],
+        digests: Any,
         todo: Any,
         verdicts: Verdicts,
         broken: Mapping[int, Exception],
@@ -374,7 +376,7 @@ class _PackRun:
             "reason": pa.array([None if fine else r for fine, r in zip(ok.tolist(), reason, strict=True)], pa.string()),
             "message": pa.array([None if fine else m for fine, m in zip(ok.tolist(), message, strict=True)], pa.string()),
             "tool_version": pa.array([VERSION] * size),
-            "transcript_sha256": pa.array(list(digests)),
+            "transcript_sha256": digests,
             "rules": pa.array(np.full(size, len(self.pack.rules), np.int32), mask=bad),
             "hits": pa.array(hits.astype(np.int32), mask=bad),
             "undecided": pa.array(undecided.astype(np.int32), mask=bad),

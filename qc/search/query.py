@@ -9,7 +9,7 @@
     similar:"…"               the whole turn is nearly this      {similar: …}
     entity:phone              what has a form of its own         {entity: phone}
     agent:尽快   customer:(…)   who says it
-    agent:您好 first 30s        where in the call; last 20s, first 3 turns
+    agent:您好 first 30s        where in the call; last 20s, first 3 turns, last 2 turns of agent
     A B                       both in the call                   all:
     A OR B                    either in the call                 any:
     NOT A                     surely not                         not:
@@ -105,11 +105,16 @@ def parse_query(text: str) -> Condition:
     if tree is None:
         if not reader.problems:
             reader.problems.append(Problem(FILE, 1, 1, "the query is empty", "write a word, for example 投诉 or agent:尽快"))
-        raise PackError(reader.problems)
+        raise PackError(reader.problems, text)
     condition = read_condition(reader, _node(tree))
     if reader.problems:
-        raise PackError(sorted(set(reader.problems)))
+        raise PackError(sorted({replace(p, hint=_as_query(p.hint)) for p in reader.problems}), text)
     return condition
+
+
+def _as_query(hint: str) -> str:
+    """A hint as it is written in a rule, as it is written in a query."""
+    return re.sub(r"\{word: (.+?), match: (sound|exact)\}", lambda m: f"sound:{m[1]}" if m[2] == "sound" else m[1], hint)
 
 
 def slips(text: str) -> list[str]:
@@ -346,6 +351,9 @@ class _Parser:
             said, used = unit.text, 3
         if _UNIT.fullmatch(said) is None:
             return None
+        of, whose = self.peek(used), self.peek(used + 1)
+        if said.startswith("turn") and (of.kind, of.text) == ("word", "of") and whose.kind == "word" and whose.text in ROLES:
+            said, used = f"{said} of {ROLES[whose.text]}", used + 2
         self.at += used
         return Node("text", FILE, 1, token.column, f"{token.text} {number.group()} {said}")
 

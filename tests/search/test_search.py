@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from qc.cli.main import main
+from qc.cli.search import parts_shown
 from qc.errors import Exit
 from qc.packs.cases import read_cases
 from qc.packs.nodes import read_yaml
@@ -168,3 +169,19 @@ def test_a_query_finds_what_the_same_rule_hits(query: str, store: Store) -> None
             if finding.verdict == "hit":
                 expected[one["call_id"]] = [str(e.quote) for e in finding.evidence if e.turn is not None]
     assert found(store, query)[0] == expected
+
+
+def test_a_long_turn_is_shown_in_parts_around_what_was_found() -> None:
+    text = "a" * 300 + " scam " + "b" * 400 + "fraud" + "c" * 50 + "!" + "d" * 200
+    parts = list(parts_shown(text, [(301, 305), (706, 711), (761, 762)]))
+    assert parts == [
+        ("… " + "a" * 59 + " ", False),
+        ("scam", True),
+        (" " + "b" * 59 + " … " + "b" * 60, False),
+        ("fraud", True),
+        ("c" * 50, False),
+        ("!", True),
+        ("d" * 60 + " …", False),
+    ]
+    assert list(parts_shown("a scam, yes", [(2, 6)])) == [("a ", False), ("scam", True), (", yes", False)]
+    assert list(parts_shown("x" * 500, [(0, 500)])) == [("x" * 500, True)]

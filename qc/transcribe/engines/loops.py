@@ -19,6 +19,7 @@ from qc.machine import compiled
 _F = np.float32
 _MIDDLE, _MOST, _TINY, _EPSILON = 128, _F(127), _F(1e-12), _F(1e-5)
 _BLOCK = 1024
+_APART = 256
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -26,7 +27,27 @@ def _compiled(function: Callable[..., Any]) -> Any:
     return compiled(function, fastmath={"contract", "reassoc", "nsz", "nnan", "arcp"})
 
 
-@_compiled
+def _part(function: Callable[..., Any]) -> Any:
+    """A part of several loops, compiled anew within each: what comes out then has the same last bits in every process.
+
+    Called, it would be joined to them as it was compiled, or as it was kept on disk, and those differ in the order of sums.
+    """
+    from numba import njit
+
+    return njit(inline="always")(function)
+
+
+@_part
+def _room(count):  # type: ignore[no-untyped-def]
+    """Memory to work in, float32 [count], far from all else.
+
+    Where two arrays begin within some 256 bytes of each other, the compiler's test whether they overlap says that they may, and
+    a loop over them takes another way, whose last bits are others: figures would change with where memory happens to lie.
+    """
+    return np.empty(count + 2 * _APART, np.float32)[_APART : _APART + count]
+
+
+@_part
 def _exponentials(values, powers, count, top):  # type: ignore[no-untyped-def]
     """e to the (value - top), in two factors: one left in `values`, the other's float32 bits in `powers`. Below e^-87: e^-87."""
     for n in range(count):
@@ -43,7 +64,7 @@ def _exponentials(values, powers, count, top):  # type: ignore[no-untyped-def]
         powers[n] = (np.int32(whole) + np.int32(127)) << np.int32(23)
 
 
-@_compiled
+@_part
 def _highest(values, count):  # type: ignore[no-untyped-def]
     top = values[0]
     for n in range(count):
@@ -51,7 +72,7 @@ def _highest(values, count):  # type: ignore[no-untyped-def]
     return top
 
 
-@_compiled
+@_part
 def _rounded(values, out):  # type: ignore[no-untyped-def]
     """A row as bytes about 128, its largest magnitude at 127 from there; gives that magnitude."""
     most = _TINY
@@ -63,7 +84,7 @@ def _rounded(values, out):  # type: ignore[no-untyped-def]
     return most
 
 
-@_compiled
+@_part
 def _normed(row, weight, bias, work):  # type: ignore[no-untyped-def]
     """Layer norm of one row into `work`."""
     width = len(row)
@@ -89,7 +110,7 @@ def rounded(x, out, most):  # type: ignore[no-untyped-def]
 @_compiled
 def normed(x, weight, bias, out, most):  # type: ignore[no-untyped-def]
     """Layer norm of float32 x [rows, width], rounded into bytes `out` [rows, width]."""
-    work = np.empty(x.shape[1], np.float32)
+    work = _room(x.shape[1])
     for r in range(x.shape[0]):
         _normed(x[r], weight, bias, work)
         most[r] = _rounded(work, out[r])
@@ -99,7 +120,7 @@ def normed(x, weight, bias, out, most):  # type: ignore[no-untyped-def]
 def added(x, y, most, bias, weight, norm_bias, out):  # type: ignore[no-untyped-def]
     """What a product gave, y [rows, width], added to x; then the layer norm of that as in `normed`."""
     width = x.shape[1]
-    work = np.empty(width, np.float32)
+    work = _room(width)
     for r in range(x.shape[0]):
         for n in range(width):
             x[r, n] += y[r, n] * most[r] + bias[n]
@@ -111,8 +132,8 @@ def added(x, y, most, bias, weight, norm_bias, out):  # type: ignore[no-untyped-
 def curved(y, most, bias, out):  # type: ignore[no-untyped-def]
     """The activation (GELU) of what a product gave, rounded into bytes `out` [rows, width]."""
     width = y.shape[1]
-    work, ends, powers = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.int32)
-    bits = powers.view(np.float32)
+    work, ends, bits = _room(width), _room(width), _room(width)
+    powers = bits.view(np.int32)
     for r in range(y.shape[0]):
         for n in range(width):
             work[n] = y[r, n] * most[r] + bias[n]
@@ -138,9 +159,9 @@ def attended_text(y, most, bias, keys, values, places, out):  # type: ignore[no-
     """
     heads, d = keys.shape[1], keys.shape[3]
     width = heads * d
-    scores, powers = np.empty(keys.shape[2], np.float32), np.empty(keys.shape[2], np.int32)
-    bits = powers.view(np.float32)
-    query, work = np.empty(d, np.float32), np.empty(width, np.float32)
+    scores, bits = _room(keys.shape[2]), _room(keys.shape[2])
+    powers = bits.view(np.int32)
+    query, work = _room(d), _room(width)
     factor = _F(1) / np.sqrt(_F(d))
     for r in range(y.shape[0]):
         place = places[r]
@@ -170,7 +191,7 @@ def attended_text(y, most, bias, keys, values, places, out):  # type: ignore[no-
         most[r] = _rounded(work, out[r])
 
 
-@_compiled
+@_part
 def _looked(query, ctx, keys, key_scales, values, value_scales, room, out):  # type: ignore[no-untyped-def]
     """One head's attention over the first `ctx` places of a window's sound: query float32 [d], already over sqrt d, to `out` [d].
 
@@ -247,9 +268,9 @@ def looked(query, rows, lengths, keys, key_scales, values, value_scales, out):  
     [rows]: how much of ctx each has.
     """
     heads, d, ctx = keys.shape[1], keys.shape[2], keys.shape[3]
-    powers = np.empty(ctx, np.int32)
-    room = (np.empty(ctx, np.float32), powers, powers.view(np.float32))
-    factor, asked = _F(1) / np.sqrt(_F(d)), np.empty(d, np.float32)
+    bits = _room(ctx)
+    room = (_room(ctx), bits.view(np.int32), bits)
+    factor, asked = _F(1) / np.sqrt(_F(d)), _room(d)
     for i in range(query.shape[0]):
         r = rows[i]
         for h in range(heads):
@@ -265,9 +286,9 @@ def attended_audio(y, most, bias, lengths, keys, key_scales, values, value_scale
     Lengths, keys, values and scales as in `looked`, a row's at its own place; `query` float32 [rows, heads, d] is filled in.
     """
     heads, d, ctx = keys.shape[1], keys.shape[2], keys.shape[3]
-    powers = np.empty(ctx, np.int32)
-    room = (np.empty(ctx, np.float32), powers, powers.view(np.float32))
-    factor, asked, work = _F(1) / np.sqrt(_F(d)), np.empty(d, np.float32), np.empty(heads * d, np.float32)
+    bits = _room(ctx)
+    room = (_room(ctx), bits.view(np.int32), bits)
+    factor, asked, work = _F(1) / np.sqrt(_F(d)), _room(d), _room(heads * d)
     for r in range(len(most)):
         for h in range(heads):
             for c in range(d):
@@ -315,8 +336,8 @@ def chosen(logits, most, never, forced, silent, columns, gains):  # type: ignore
     one more column). `logits` float32 [rows, n] is left as it was but for that column.
     """
     count = logits.shape[1]
-    work, powers = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.int32)
-    bits = powers.view(np.float32)
+    work, bits = _room(_BLOCK), _room(_BLOCK)
+    powers = bits.view(np.int32)
     for r in range(len(most)):
         row, scale = logits[r], most[r]
         if never >= 0 and forced[r]:
@@ -350,9 +371,8 @@ def heard(queries, heads, keys, scales, frames):  # type: ignore[no-untyped-def]
     """
     tokens, d = queries.shape[1], queries.shape[2]
     out, weights = np.zeros((tokens, frames), np.float32), np.empty((tokens, frames), np.float32)
-    powers = np.empty(frames, np.int32)
-    bits = powers.view(np.float32)
-    mean, spread = np.empty(frames, np.float32), np.empty(frames, np.float32)
+    bits, mean, spread = _room(frames), _room(frames), _room(frames)
+    powers = bits.view(np.int32)
     factor = _F(1) / np.sqrt(_F(d))
     for i in range(len(heads)):
         key, scale = keys[heads[i]], scales[heads[i]]
