@@ -43,7 +43,7 @@ def search(
 
     \b
     投诉|举报                        either word, said by anyone
-    agent:尽快 first 30s             who says it, and where: last 20s, first 3 turns of customer
+    agent:尽快 first 30s             who, and where: last 20s, first 3 turns of agent
     "thank you"  /退.{0,3}款/        a phrase, a pattern
     sound:投诉  fuzzy:七天无理由      written as it sounds, nearly
     entity:phone  similar:"…"        phone numbers and the like, turns nearly like this one

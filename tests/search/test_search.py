@@ -9,9 +9,11 @@ import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import pytest
 
+from qc.cli.console import pointed_at
 from qc.cli.main import main
 from qc.cli.search import parts_shown
 from qc.errors import Exit
@@ -185,3 +187,32 @@ def test_a_long_turn_is_shown_in_parts_around_what_was_found() -> None:
     ]
     assert list(parts_shown("a scam, yes", [(2, 6)])) == [("a ", False), ("scam", True), (", yes", False)]
     assert list(parts_shown("x" * 500, [(0, 500)])) == [("x" * 500, True)]
+
+
+def test_a_wrong_query_is_shown_with_a_caret_where_it_is_wrong(store: Store) -> None:
+    said = qc("客服：（投诉 sound:投", "--store", store.path).stderr.splitlines()
+    assert said[0].startswith("QUERY:1:4: error: this bracket")
+    assert said[1:3] == ["    客服：（投诉 sound:投", " " * 10 + "^"], "a Chinese character is two wide"
+    said = qc("fuzzy:投诉", "--store", store.path).stderr.splitlines()
+    assert said[2:4] == [" " * 10 + "^", "    use sound:投诉"], "as a query writes it, not a rule"
+
+
+@pytest.mark.parametrize(("line", "cells"), [("退款 " * 100 + "sound:投" + " 退款" * 100, 60), ("a" * 700, 46), ("退" * 300, 40)])
+def test_a_caret_fits_a_narrow_terminal_and_stays_under_its_character(line: str, cells: int) -> None:
+    for column in (1, 20, len(line) // 2, len(line)):
+        shown, under = pointed_at(line, column, cells).splitlines()
+        wide = [(char, east_asian_width(char) in "WF") for char in shown]
+        assert sum(1 + two for _, two in wide) <= cells
+        at = 0
+        while sum(1 + two for _, two in wide[:at]) < under.index("^"):
+            at += 1
+        assert shown[at] == line[column - 1]
+
+
+def test_a_search_that_finds_nothing_says_what_may_help(store: Store) -> None:
+    assert qc("头诉", "--store", store.path).stderr.splitlines()[1:] == [
+        "note: recognisers may write other characters that sound the same: try sound:头诉"
+    ]
+    assert set(found(store, "sound:头诉")[0]) == {"c1"}
+    assert len(qc("sound:绝无此词", "--store", store.path).stderr.splitlines()) == 1
+    assert "what is masked cannot be found" in qc("13800138000", "--store", store.path, "--redact").stderr
