@@ -340,8 +340,7 @@ class Transformers:
         for path in self.bench.calls:
             ready = prepare(row_of(path, 0), TranscribeOptions(), 28_000, lambda key: None)
             for one in pack(ready.windows):
-                mine = [ready.windows[m] for m in one.members]
-                waiting.append((np.concatenate([w.samples for w in mine]), sum(w.speech_ms for w in mine) / 1000))
+                waiting.append((np.concatenate([w.samples for w in one.windows]), sum(w.speech_ms for w in one.windows) / 1000))
         device = torch.device(self.bench.device)
         with torch.inference_mode():
             for first in range(0, len(waiting), self.batch):

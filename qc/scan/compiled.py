@@ -347,101 +347,149 @@ def _find_words(codes, near, single, pairs, found):  # type: ignore[no-untyped-d
 find_words = _Later(_find_words)
 
 
-def _pick(data, at, table, needles, marks, state, work):  # type: ignore[no-untyped-def]
+HIT, SKIP, LATER = 1 << 31, 1 << 30, 1 << 29
+"""Marks of `pick`'s forms: a turn with it can hold a word; it is left out, a separator; it is not known here yet."""
+
+BLOCK = 1 << 15
+_PAIR_FIRST, _PAIR_SECOND = 0x9E3779B1, 0x85EBCA77
+
+
+def _pick(data, at, table, needles, forms, marks, state, room):  # type: ignore[no-untyped-def]
     """Marks the turns that can hold a word, from `state[0]` on; gives why it stopped (DONE, NEW_CHAR as `fold`, BAD).
 
-    `data`, `at`, `table` as in `fold`. `needles`: `qc.scan.pairs.Pairs.near` and `.slots`, `single` bool by code point or empty,
-    `loose`: any letter, digit or numeral will do. `work` uint32 [2, longest turn + 1].
+    `data`, `at`, `table` as in `fold`. `needles`: (near uint8: pairs of characters by `pair_hashes`, `qc.scan.pairs.Pairs.slots`,
+    `single` bool by code point or empty, `loose`: any letter, digit or numeral will do). `forms` uint32 [0x10000]: what each
+    character is here, a mark or its folded form, filled as they come. `room`: (uint32, uint32) [BLOCK and the longest turn],
+    int64 [BLOCK].
+
+    Block by block, so that it stays near: the characters as they are folded, without separators and 0 for what is in no
+    needle; where two of them may begin one; and at these places, which ones do. The first two steps hardly ever branch.
     """
-    near, shift, slots, keys, group_first, group_size, groups, lengths, chars, single, loose = needles
-    u1, u2, u3, u4, u6, u8 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(6), np.uint64(8)
-    u12, u16, u18, u24, u32, u63 = np.uint64(12), np.uint64(16), np.uint64(18), np.uint64(24), np.uint64(32), np.uint64(63)
-    code_bits, kinds = np.uint64(0x1FFFFF), np.uint64(_KIND)
-    three, three_bits = np.uint64(0xE08080), np.uint64(0xF0C0C0)
-    multiplier = np.uint64(_MULTIPLIER)
-    mask = np.uint64(len(slots) - 1)
+    near, slots, keys, group_first, group_size, groups, lengths, chars, single, loose = needles
+    u1, u2, u3, u32 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(32)
+    three, three_bits = np.uint32(0xE08080), np.uint32(0xF0C0C0)
+    hit, skip, later = np.uint32(HIT), np.uint32(SKIP), np.uint32(LATER)
     some_single = len(single) > 0
-    text, places = work[0], work[1]
-    for turn in range(state[0], len(at) - 1):
-        place, end = np.uint64(at[turn]), np.uint64(at[turn + 1])
-        size, count, before = np.uint64(0), np.uint64(0), np.uint64(0)
-        hit = False
-        while place < end:
-            byte = np.uint64(data[place])
-            packed = np.uint64(0)
-            if place + u2 < end:
-                packed = byte << u16 | np.uint64(data[place + u1]) << u8 | np.uint64(data[place + u2])
-            if packed & three_bits == three:
-                code = packed >> u4 & np.uint64(0xF000) | packed >> u2 & np.uint64(0xFC0) | packed & u63
-                if code < np.uint64(0x800) or np.uint64(0xD800) <= code < np.uint64(0xE000):
-                    return BAD
-                place += u3
-            elif byte < np.uint64(0x80):
-                code = byte
-                place += u1
-            elif np.uint64(0xC2) <= byte < np.uint64(0xE0):
-                if place + u1 >= end or np.uint64(data[place + u1]) & np.uint64(0xC0) != np.uint64(0x80):
-                    return BAD
-                code = (byte & np.uint64(31)) << u6 | np.uint64(data[place + u1]) & u63
-                place += u2
-            elif np.uint64(0xF0) <= byte < np.uint64(0xF5) and place + u3 < end:
-                second, third, fourth = np.uint64(data[place + u1]), np.uint64(data[place + u2]), np.uint64(data[place + u3])
-                if (second & third & fourth & np.uint64(0x80)) == 0 or ((second | third | fourth) & np.uint64(0x40)) != 0:
-                    return BAD
-                code = (byte & np.uint64(7)) << u18 | (second & u63) << u12 | (third & u63) << u6 | fourth & u63
-                if code < np.uint64(0x10000) or code > np.uint64(0x10FFFF):
-                    return BAD
-                place += u4
-            else:
-                return BAD
-            char = np.uint64(table[code])
-            kind = char >> u24 & kinds
-            folded = char & code_bits
-            if kind == np.uint64(_CHINESE) and folded != np.uint64(37):
-                text[size] = folded
-                product = (before << u32 | folded) * multiplier >> shift
-                places[count] = size
-                count += near[product >> u6] >> (product & u63) & u1
-                size += u1
-                before = folded
-                if some_single:
-                    hit |= single[folded]
-                if loose:
-                    hit |= (char >> u24 & np.uint64(_NUMERAL)) != 0
-            elif kind != np.uint64(_SEPARATOR):
-                if char == 0:
-                    state[0], state[2] = turn, code
-                    return NEW_CHAR
-                hit |= loose or kind == np.uint64(_ODD)
-                text[size] = np.uint32(0)
-                size += u1
-                before = np.uint64(0)
-        for i in range(count):
-            if hit:
-                break
-            if places[i] == 0:
+    first_factor, second_factor = np.uint32(_PAIR_FIRST), np.uint32(_PAIR_SECOND)
+    mask = np.uint64(len(slots) - 1)
+    bits = 0
+    while 1 << bits < len(near):
+        bits += 1
+    shift = np.uint32(32 - bits)
+    text, places, ends = room
+    turns = len(at) - 1
+    begin = state[0]
+    while begin < turns:
+        size = np.uint64(0)
+        turn = begin
+        while turn < turns and turn - begin < BLOCK and size < np.uint64(BLOCK):
+            place, end = np.uint64(at[turn]), np.uint64(at[turn + 1])
+            from_here = size
+            seen, wrong = np.uint32(0), np.uint32(0)
+            while place < end:
+                byte = np.uint32(data[place])
+                if byte < np.uint32(0x80):
+                    form = forms[byte]
+                    place += u1
+                elif place + u2 < end:
+                    packed = np.uint32(byte << 16 | np.uint32(data[place + u1]) << 8 | np.uint32(data[place + u2]))
+                    code = np.uint32(packed >> 4 & 0xF000 | packed >> 2 & 0xFC0 | packed & 63)
+                    wrong |= np.uint32((packed ^ three) & three_bits | np.uint32(code < np.uint32(0x800)))
+                    form = forms[code]
+                    place += u3
+                else:
+                    wrong = np.uint32(1)
+                    break
+                seen |= form
+                text[size] = form
+                size += np.uint64(form & skip == 0)
+            marks[turn] = seen & hit != 0
+            if wrong != 0 or seen & later != 0:
+                # with a character that is met for the first time here, or of other than one or three bytes
+                size = from_here
+                place = np.uint64(at[turn])
+                marks[turn] = False
+                while place < end:
+                    byte = np.uint32(data[place])
+                    code = byte
+                    place += u1
+                    more = 0
+                    if byte >= 0x80:
+                        if 0xC2 <= byte < 0xE0:
+                            more, code = 1, np.uint32(byte & 31)
+                        elif byte & 0xF0 == 0xE0:
+                            more, code = 2, np.uint32(byte & 15)
+                        elif 0xF0 <= byte < 0xF5:
+                            more, code = 3, np.uint32(byte & 7)
+                        else:
+                            return BAD
+                        if place + np.uint64(more) > end:
+                            return BAD
+                        for _ in range(more):
+                            if data[place] & 0xC0 != 0x80:
+                                return BAD
+                            code = np.uint32(code << 6 | data[place] & 63)
+                            place += u1
+                        if (more == 2 and (code < 0x800 or 0xD800 <= code < 0xE000)) or (
+                            more == 3 and not 0x10000 <= code < 0x110000
+                        ):
+                            return BAD
+                    char = table[code]
+                    if char == 0:
+                        state[0], state[2] = begin, code
+                        return NEW_CHAR
+                    kind, folded = char >> 24 & _KIND, char & 0x1FFFFF
+                    form = np.uint32(0)
+                    if kind == _SEPARATOR:
+                        form = skip
+                    elif kind == _CHINESE and folded != 37:
+                        form = np.uint32(folded)
+                        if (some_single and single[folded]) or (loose and char >> 24 & _NUMERAL):
+                            form = np.uint32(form | hit)
+                    elif loose or kind == _ODD:
+                        form = hit
+                    marks[turn] |= form & hit != 0
+                    if code < len(forms):
+                        forms[code] = form
+                    if form & skip == 0:
+                        text[size] = np.uint32(form & ~hit)
+                        size += u1
+            text[size] = 0
+            size += u1
+            ends[turn - begin] = size
+            turn += 1
+        count = np.uint64(0)
+        for i in range(np.int64(size) - 1):
+            hashed = np.uint32(np.uint32(text[i] * first_factor) + np.uint32(text[i + 1] * second_factor))
+            places[count] = i
+            count += np.uint64(near[hashed >> shift])
+        here = begin
+        for k in range(np.int64(count)):
+            begins = np.uint64(places[k])
+            while np.uint64(ends[here - begin]) <= begins:
+                here += 1
+            if marks[here]:
                 continue
-            begin = np.uint64(places[i]) - u1
-            key = np.uint64(text[begin]) << u32 | np.uint64(text[begin + u1])
-            slot = key * multiplier >> u32 & mask
+            key = np.uint64(text[begins]) << u32 | np.uint64(text[begins + u1])
+            slot = key * np.uint64(_MULTIPLIER) >> u32 & mask
             while slots[slot] >= 0 and keys[slots[slot]] != key:
                 slot = slot + u1 & mask
             pair = slots[slot]
             if pair < 0:
                 continue
-            for k in range(group_first[pair], group_first[pair] + group_size[pair]):
-                needle = groups[k]
+            for g in range(group_first[pair], group_first[pair] + group_size[pair]):
+                needle = groups[g]
                 length = np.uint64(lengths[needle])
-                same = begin + length <= size
+                same = begins + length <= size
                 offset = u2
                 while same and offset < length:
-                    same = chars[needle, offset] == text[begin + offset]
+                    same = chars[needle, offset] == text[begins + offset]
                     offset += u1
                 if same:
-                    hit = True
+                    marks[here] = True
                     break
-        marks[turn] = hit
-    state[0] = len(at) - 1
+        begin = turn
+    state[0] = turns
     return DONE
 
 
@@ -548,6 +596,12 @@ def _count_chars(data, starts, ends):  # type: ignore[no-untyped-def]
 
 
 count_chars = _Later(_count_chars)
+
+
+def pair_hashes(first: Any, second: Any, bits: int) -> Any:
+    """What `pick` makes of pairs of characters (uint32), so many bits."""
+    hashed: Any = first.astype(np.uint64) * np.uint64(_PAIR_FIRST) + second.astype(np.uint64) * np.uint64(_PAIR_SECOND)
+    return (hashed & np.uint64(0xFFFFFFFF)) >> np.uint64(32 - bits)
 
 
 def hashes(keys: Any) -> Any:

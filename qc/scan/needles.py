@@ -20,6 +20,9 @@ from qc.scan.pairs import Pairs
 from qc.text.normal import kind
 
 MOST_ALIKE = 512
+MOST_BITS = 18
+"""The table of which pairs may begin a needle has at most so many bits' entries, a byte each: it has to stay near."""
+
 _CODES = 0x110000
 _Array = Any
 
@@ -52,14 +55,19 @@ class Needles:
         self._single[[ord(char) for char in singles]] = True
         pairs = Pairs(longer)
         self.most_alike = pairs.most_alike
-        self._arrays = (*pairs.near, *pairs.slots, self._single, self._loose)
+        bits = min(MOST_BITS, max(15, (16 * len(pairs.keys)).bit_length()))
+        near = np.zeros(1 << bits, np.uint8)
+        near[compiled.pair_hashes(pairs.keys >> np.uint64(32), pairs.keys & np.uint64(0xFFFFFFFF), bits)] = 1
+        self._arrays = (near, *pairs.slots, self._single, self._loose)
+        self._forms = np.full(1 << 16, compiled.LATER, np.uint32)
 
     def pick(self, data: _Array, at: _Array) -> _Array:
         """The numbers of the turns that can hold one, by machine code. `data`, `at` as in `fold_utf8`. Raises UnicodeDecodeError."""
         marks = np.zeros(len(at) - 1, bool)
         state = np.zeros(4, np.int64)
-        work = np.empty((2, int(np.diff(at).max(initial=0)) + 1), np.uint32)
-        while (why := compiled.pick(data, at, TABLES.packed, self._arrays, marks, state, work)) != compiled.DONE:
+        most = compiled.BLOCK + int(np.diff(at).max(initial=0)) + 2
+        room = np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(compiled.BLOCK, np.int64)
+        while (why := compiled.pick(data, at, TABLES.packed, self._arrays, self._forms, marks, state, room)) != compiled.DONE:
             if why == compiled.BAD:
                 raise_bad(data, at[:-1], at[1:])
             TABLES.look_up(state[2:3])

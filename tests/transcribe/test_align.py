@@ -82,35 +82,46 @@ def test_without_listed_heads_the_later_half_of_the_layers_is_taken() -> None:
     assert fallback_heads({"n_text_layer": 3, "n_text_head": 2}) == [(1, 0), (1, 1), (2, 0), (2, 1)]
 
 
-def window(channel: int, start_ms: int, length_ms: int, alone: bool = False) -> Window:
+def window(channel: int, start_ms: int, length_ms: int, alone: bool = False, pad_ms: int = 100) -> Window:
     return Window(
-        np.zeros((length_ms + 200) * 16, np.float32),
+        np.arange(start_ms * 16, (start_ms + length_ms + 2 * pad_ms) * 16, dtype=np.float32),
         channel,
-        start_ms + 100,
-        start_ms + 100 + length_ms,
-        lead_ms=100,
+        start_ms + pad_ms,
+        start_ms + pad_ms + length_ms,
+        lead_ms=pad_ms,
         alone=alone,
     )
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(100, 9_000), st.booleans()), max_size=30))
-def test_packs_hold_every_window_once_in_order_of_one_channel_and_not_too_long(made: list[tuple[int, int, bool]]) -> None:
-    windows = [window(c, 10_000 * n, length, alone and n % 5 == 0) for n, (c, length, alone) in enumerate(made)]
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(100, 9_000), st.booleans(), st.sampled_from([0, 90, 300])), max_size=30))
+def test_packs_hold_every_window_once_in_order_of_one_channel_and_not_too_long(made: list[tuple[int, int, bool, int]]) -> None:
+    windows = [window(c, 10_000 * n, size, alone and n % 5 == 0, pad) for n, (c, size, alone, pad) in enumerate(made)]
     packs = pack(windows, 20_000)
     assert sorted(m for p in packs for m in p.members) == list(range(len(windows)))
     assert [p.members[0] for p in packs] == sorted(p.members[0] for p in packs)
     for one in packs:
         assert list(one.members) == sorted(one.members)
         assert len({windows[m].channel for m in one.members}) == 1
-        assert len(one.members) == 1 or sum(len(windows[m].samples) for m in one.members) <= 20_000 * 16
+        assert len(one.members) == 1 or sum(len(w.samples) for w in one.windows) <= 20_000 * 16
         assert len(one.members) == 1 or not any(windows[m].alone for m in one.members)
-        moments = one.between(windows)
+        moments = one.between()
         assert moments == sorted(moments)
         assert len(moments) == len(one.members) - 1
-    for channel in (0, 1):
-        order = [m for p in packs for m in p.members if windows[m].channel == channel]
-        assert order == sorted(order)
+        for n, (member, heard) in enumerate(zip(one.members, one.windows, strict=True)):
+            whole = windows[member]
+            pads = (heard.lead_ms, len(heard.samples) // 16 - heard.lead_ms - heard.speech_ms)
+            wanted = min(whole.lead_ms, 200)  # pads are as long on both sides here
+            assert pads == (wanted if n else whole.lead_ms, wanted if n + 1 < len(one.members) else whole.lead_ms)
+            assert heard.samples[0] == (heard.start_ms - heard.lead_ms) * 16
+            assert (np.diff(heard.samples) == 1).all()
+            assert (heard.start_ms, heard.end_ms) == (whole.start_ms, whole.end_ms)
+
+
+def test_a_short_utterance_still_goes_where_a_long_one_did_not_fit() -> None:
+    sizes = [15_000, 12_000, 9_000, 3_000, 7_000]
+    packs = pack([window(0, 20_000 * n, size) for n, size in enumerate(sizes)], 20_000)
+    assert [p.members for p in packs] == [(0, 3), (1, 4), (2,)]
 
 
 def test_full_windows_are_made_of_short_utterances() -> None:

@@ -23,7 +23,7 @@ from qc.transcribe.engines.matrices import eight_bits_fast
 from qc.transcribe.engines.mel import HOP, log_mel
 from qc.transcribe.engines.network import Caches, Network
 from qc.transcribe.engines.tokens import Tokens
-from qc.transcribe.packing import PACK_MS, Pack, cuts, pack
+from qc.transcribe.packing import PACK_MS, Pack, cuts, pack, single
 
 if TYPE_CHECKING:
     import numpy as np
@@ -185,16 +185,12 @@ class WhisperEngine:
 
     def hear(self, call: CallKey, windows: Sequence[Window]) -> list[Heard]:
         """Greedy text of each window, packed where that is on. Raises CallError when the device's memory does not suffice."""
-        packs = (
-            pack(windows, min(PACK_MS, self._frames * HOP * 1000 // RATE_HZ))
-            if self.packed
-            else [Pack((n,), (0.0,)) for n in range(len(windows))]
-        )
-        jobs = [self._job([windows[n] for n in one.members]) for one in packs]
+        packs = pack(windows, min(PACK_MS, self._frames * HOP * 1000 // RATE_HZ)) if self.packed else single(windows)
+        jobs = [self._job(one.windows) for one in packs]
         self._decode(call, jobs)
         answers: list[Heard | None] = [None] * len(windows)
         for one, job in zip(packs, jobs, strict=True):
-            for number, heard in zip(one.members, self._answers(one, job, windows), strict=True):
+            for number, heard in zip(one.members, self._answers(one, job), strict=True):
                 answers[number] = heard
         return [a for a in answers if a is not None]
 
@@ -218,17 +214,16 @@ class WhisperEngine:
         heat = windows[0].temperature
         return Job(samples, cap, heat, zlib.crc32(np.ascontiguousarray(samples).tobytes()) if heat else 0)
 
-    def _answers(self, one: Pack, job: Job, windows: Sequence[Window]) -> list[Heard]:
+    def _answers(self, one: Pack, job: Job) -> list[Heard]:
         """What was heard in each window of a pack."""
         spelled = self.tokens.spell(job.tokens)
         starts, peaks = job.starts or [], job.peaks or []
         if len(one.members) == 1:
-            window = windows[one.members[0]]
-            times = _within(window, 0.0, [starts[t] for t in spelled.tokens])
+            times = _within(one.windows[0], 0.0, [starts[t] for t in spelled.tokens])
             return [Heard(spelled.text, job.avg_logprob, job.nobody, job.capped, times)]
-        places = [0, *cuts(spelled.text, [peaks[t] for t in spelled.tokens], one.between(windows)), len(spelled.text)]
+        places = [0, *cuts(spelled.text, [peaks[t] for t in spelled.tokens], one.between()), len(spelled.text)]
         answers = []
-        for n, member in enumerate(one.members):
+        for n, window in enumerate(one.windows):
             first, last = places[n], places[n + 1]
             text = spelled.text[first:last].strip()
             first += len(spelled.text[first:last]) - len(spelled.text[first:last].lstrip())
@@ -236,7 +231,7 @@ class WhisperEngine:
             used = sorted(set(origins))
             sure = sum(job.logprobs[t] for t in used) / len(used) if used else None
             capped = job.capped and last == len(spelled.text) and bool(text)
-            times = _within(windows[member], one.starts_ms[n], [starts[t] for t in origins])
+            times = _within(window, one.starts_ms[n], [starts[t] for t in origins])
             answers.append(Heard(text, sure, job.nobody, capped, times))
         return answers
 
