@@ -27,6 +27,7 @@ LINE_KEYS = {
     **dict.fromkeys(ROLES, "what the role says"),
     "pause": "nobody speaks for so long before the next line",
     "overlap": "the next line starts so long before the last one ends",
+    "lasts": "the next line is said in so long, not at the ordinary pace: `3 s`",
     "unheard": "speech that gave no text: `agent 3 s`",
     "silent": "the role's channel carries no speech at all: `agent`",
     "cut": "the recording breaks off here: `yes`",
@@ -91,6 +92,8 @@ def _line(reader: Reader, key: Node, value: Node) -> list[Line]:
     what = _SAME.get(key.text, key.text)
     if what in ROLES:
         return [Line(what, text=reader.text(value, f"what the {what} says"))]
+    if what == "lasts":
+        return [Line(what, ms=reader.duration_ms(value, "`lasts`", 100, 3_600_000))]
     if what in ("pause", "overlap"):
         return [Line(what, ms=reader.duration_ms(value, f"`{what}`", 0, 3_600_000))]
     if what == "unheard":
@@ -141,7 +144,7 @@ def write_cases(cases: tuple[Case, ...]) -> dict[str, Any]:
 def _write_line(line: Line) -> dict[str, Any]:
     if line.what in ROLES:
         return {line.what: line.text}
-    if line.what in ("pause", "overlap"):
+    if line.what in ("pause", "overlap", "lasts"):
         return {line.what: f"{line.ms} ms"}
     if line.what == "unheard":
         return {"unheard": f"{line.text} {line.ms} ms"}

@@ -85,16 +85,22 @@ when:
     "speed": Example(
         good="""\
 when:
-  speed: {who: agent, pace: over 200, characters: 10}
+  speed: {who: agent, pace: over 330, characters: 10}
 cases:
   hit:
-    - agent: 您好我是客服很高兴为您服务
+    - |
+      lasts: 2 s
+      agent: 您好我是客服很高兴为您服务
   miss:
-    - agent: 您好
-    - customer: 您好我是客服很高兴为您服务
+    - agent: 您好我是客服很高兴为您服务
+    - |
+      lasts: 2 s
+      customer: 您好我是客服很高兴为您服务
       agent: 好的
   undecided:
-    - unknown: 您好我是客服很高兴为您服务
+    - |
+      lasts: 2 s
+      unknown: 您好我是客服很高兴为您服务
 """,
         bad="""\
 when:

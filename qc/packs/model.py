@@ -70,7 +70,7 @@ class Manual:
 @dataclass(frozen=True)
 class Line:
     """One line of a case. `what` is a role (`agent`, `customer`, `system`, `unknown`) whose words are `text`, or
-    `pause`, `overlap` (`ms`), `unheard`, `silent` (`text` is the role), `cut` (the recording breaks off here), `call`
+    `pause`, `overlap`, `lasts` (`ms`), `unheard`, `silent` (`text` is the role), `cut` (the recording breaks off here), `call`
     (`text` is the column, `value` what the call list says) or `level` (`value`: the next line's, in dBFS)."""
 
     what: str

@@ -1,7 +1,7 @@
 """A rule's cases, run: each short dialogue becomes a transcript like any other, and the rule must say what it promises.
 
-Times are made up at an ordinary pace (Chinese about four characters a second); the call ends with its last line. A case is an excerpt: a role that says
-nothing in it is taken to speak elsewhere, unless the case says `silent:`.
+Times are made up at an ordinary pace (Chinese about four characters a second) where `lasts:` does not say; the call ends
+with its last line. A case is an excerpt: a role that says nothing in it is taken to speak elsewhere, unless it says `silent:`.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class _Builder:
     warnings: list[str] = field(default_factory=list)
     meta: dict[str, str | None] = field(default_factory=dict)
     level: float | None = None
+    lasts: int | None = None
     rest: int = 0
 
     def add(self, what: str, text: str, ms: int, value: str) -> None:
@@ -87,6 +88,8 @@ class _Builder:
             self._turn(what, text)
         elif what == "level":
             self.level = float(value)
+        elif what == "lasts":
+            self.lasts = ms
         elif what == "unheard":
             self._span(text, ms, heard=False)
         elif what == "pause":
@@ -101,10 +104,10 @@ class _Builder:
             self.meta[text] = value
 
     def _turn(self, role: str, text: str) -> None:
-        start, end = self._span(role, speaking_ms(text), heard=True)
+        start, end = self._span(role, speaking_ms(text) if self.lasts is None else self.lasts, heard=True)
         turn = {"turn": len(self.turns), "channel": _CHANNELS[role], "role": role, "start_ms": start, "end_ms": end, "text": text}
         self.turns.append(turn | {"level_dbfs": self.level})
-        self.level = None
+        self.level = self.lasts = None
 
     def _span(self, role: str, length: int, *, heard: bool) -> tuple[int, int]:
         start = max(0, self.now + self.gap)

@@ -294,7 +294,7 @@ def _dialogue(case: Case) -> tuple[str, tuple[str, str] | None]:
 
 
 def _line(line: Line, text: str) -> str:
-    if line.what in ("pause", "overlap"):
+    if line.what in ("pause", "overlap", "lasts"):
         return f"{line.what}: {line.ms} ms"
     if line.what == "unheard":
         return f"unheard: {text} {line.ms} ms"
