@@ -30,6 +30,9 @@ _CASE = {"about", "expect", *_INHERITED}
 _LINE = re.compile(r"(-?\d+)-(-?\d+) (agent|customer|system|unknown|nobody)((?: [a-z]+(?:=[-.\d]+)?)*)")
 _PLACE = re.compile(r"(-?\d+)-(-?\d+) (\w+)(?: (\d+)\[(\d+):(\d+)\] ?(.*))?", re.DOTALL)
 _CHANNEL = {"agent": 0, "customer": 1, "system": 2, "unknown": 3, "nobody": 3}
+PADDING = "啊"
+"""What fills a turn up to as many characters as `padded=` says."""
+
 _FACTS = {"listed", "warnings", "duration_ms", "no_spans"}
 
 
@@ -135,10 +138,11 @@ def _add(turns: list[dict[str, Any]], spans: list[dict[str, Any]], match: re.Mat
     if odd.keys() & {"unheard", "lost", "spoken"}:
         return
     text, chars = (value["text"], value["char_ms"]) if isinstance(value, dict) else (value or "", None)
+    text = str(text) + PADDING * (int(odd.get("padded", 0)) - len(str(text)))
     turns.append(
         {
             **place,
-            "text": str(text),
+            "text": text,
             "char_ms": chars,
             "avg_logprob": float(odd["logprob"]) if "logprob" in odd else None,
             "level_dbfs": float(odd["level"]) if "level" in odd else None,

@@ -13,6 +13,9 @@ from typing import Any
 CORE = ["投诉", "退款", "好", "您好", "3小时", "ok", "转账", "尽快", "稍等"]
 """What most rules ask for and most people say here, so that words meet."""
 
+MISHEARD = ["头诉", "投素", "腿款", "退宽", "不型", "不行", "酒好", "蓝好"]
+"""What sounds like a word that rules ask for by sound, polyphones among them."""
+
 OVERLAPPING = ["退款", "款退", "退款退", "款退款", "款"]
 """Words that overlap in 退款退款."""
 
@@ -27,7 +30,7 @@ WORDS = [
     "投诉", "退款", "退", "尽快", "您好", "好", "小时", "3小时", "24小时", "转账", "不要私下转账", "稍等", "谢谢您", "安全", "男人",
     "ok", "refund", "dont", "don't", "please", "12", "1000", "3.5", "30%", "é", "ไทย", "한국어", "é é", "投诉退款", "ok ok",
 ]  # fmt: skip
-SOUNDS = ["投诉", "退款", "安全", "男好", "谢谢您", "3小时", "小时", "ok投诉", "好好"]
+SOUNDS = ["投诉", "退款", "不行", "安全", "男好", "谢谢您", "3小时", "小时", "ok投诉", "好好"]
 FUZZY = ["我要投诉你们", "不要私下转账", "refund please", "尽快退款您好", "24小时退款"]
 PATTERNS = [
     r"/\d+ ?小时/", "/退.{0,2}款/", "/^您好/", "/好$/", "/[你您]好/", "/o+k?/", r"/\bre\w*/", "/a?投诉|诉/", r"/\D好/", "/^.{1,3}$/",
@@ -37,6 +40,7 @@ TOLERATE = ["n/l", "zh/z", "ch/c", "sh/s", "h/f", "r/l", "an/ang", "en/eng", "in
 ENTITIES = ["phone", "id_card", "bank_card", "amount", "time_limit", "order_number", "url", "chat_handle"]
 OPS = ["over", "under", "at least", "at most"]
 WHO = ["agent", "customer", "anyone"]
+SAID = [*[[*CORE, "，", "嗯"]] * 8, OVERLAPPING, MISHEARD]
 CHANNEL = {"agent": 0, "customer": 1}
 
 
@@ -264,6 +268,7 @@ def condition(rng: Random, depth: int = 2) -> dict[str, Any]:
             "who": rng.choice(WHO),
             "in": rng.choice([lambda: beside(rng, depth), lambda: in_time(rng)])(),
         },
+        lambda: {"says": rng.sample(CORE, 5), "who": rng.choice([*WHO, "anyone"]), "in": beside(rng, depth)},
         lambda: rng.choice([whole_call, listed, speed_of_call])(rng),
         lambda: count(rng, depth),
     ]
@@ -313,7 +318,7 @@ def pack(rng: Random, rules: int = 4) -> dict[str, Any]:
 
 def text(rng: Random) -> str:
     if not chance(rng, 3):
-        return "".join(rng.choice([*CORE, "，", "嗯"] if not chance(rng, 8) else OVERLAPPING) for _ in range(rng.randint(1, 5)))
+        return "".join(rng.choice(rng.choice(SAID)) for _ in range(rng.randint(1, 5)))
     if chance(rng, 3):
         return rng.choice(FUZZY + WORDS)
     if chance(rng, 4):

@@ -26,7 +26,7 @@ from qc.packs.syntax import NAMES
 from qc.packs.trust import trust_local
 from qc.text.normal import normal_text
 
-PACKS, CALLS = 300, 4
+PACKS, CALLS = 400, 4
 VERDICTS = ("hit", "miss", "undecided")
 
 
