@@ -10,7 +10,7 @@ import pytest
 
 QC = Path(__file__).parent.parent / "qc"
 LEVEL = {
-    "errors": 0, "progress": 0, "machine": 0, "version": 0, "tables": 1, "store": 2, "text": 3, "audio": 3, "packs": 4,
+    "errors": 0, "progress": 0, "machine": 0, "version": 0, "tables": 1, "digests": 1, "store": 2, "text": 3, "audio": 3, "packs": 4,
     "calls": 5, "transcribe": 5, "scan": 5, "score": 5, "report": 5, "run": 6, "search": 6, "review": 6, "conformance": 6, "changes": 6,
     "cli": 7, "__main__": 8, "__init__": 8,
 }  # fmt: skip

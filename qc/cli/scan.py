@@ -53,14 +53,18 @@ def scan(
 
     Example:  qc scan --rules rules/ecommerce-zh --store qc-store --fail-on high
     """
-    from qc.packs import trust_pack
-    from qc.scan import ScanOptions, cores
-    from qc.scan import scan as run
+    from qc.scan.ahead import get_ready_for
     from qc.store import Store
 
     options.severity(fail_on)
-    packs = [trust_pack(path, trust, allow or ()) for path in rules]
     opened = Store(store)
+    if processes != 1 and not explain:
+        get_ready_for(opened)
+    from qc.packs import trust_pack
+    from qc.scan import ScanOptions, cores
+    from qc.scan import scan as run
+
+    packs = [trust_pack(path, trust, allow or ()) for path in rules]
     if not opened.parts("transcripts"):
         raise StoreError(
             "there are no transcripts here", where=str(store), hint="run `qc transcribe` or `qc import` first", code="empty"

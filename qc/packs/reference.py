@@ -223,7 +223,7 @@ _INTRO = {
 
 A pack is a folder: `pack.yaml` (name, version, dimensions), some `*.yaml` files (rules), word lists in `lists/`. Begin with
 `qc rules new FOLDER`, and find words in calls before you make them rules: `qc search 'as soon as'`. Then `qc rules check FOLDER` tells every problem at once (file, line, column, what to write), `qc rules test FOLDER` runs the
-cases, `qc scan --rules FOLDER` scans calls.
+cases, `qc scan --rules FOLDER` scans calls. `rules/recipes-zh` holds a rule for most things that people ask for, to copy from.
 
 Read three rules and write the fourth:
 """,

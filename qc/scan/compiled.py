@@ -28,7 +28,7 @@ def used() -> bool:
     return _used
 
 
-class _Later:
+class Later:
     """A function that is compiled when it is first called: a small scan never imports Numba."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -50,10 +50,10 @@ text is no UTF-8."""
 TURNS_AHEAD = 256
 """So many turns `fold` goes on after one with a phrase that it does not know, to come back with several."""
 
-_CHINESE, _LETTER, _DIGIT, _SEPARATOR, _ODD = 1, 2, 3, 4, 5
-_KIND, _PHRASE, _NUMERAL, _READ_OUT = 7, 8, 16, 32
+CHINESE, _LETTER, _DIGIT, SEPARATOR, ODD = 1, 2, 3, 4, 5
+KIND, _PHRASE, NUMERAL, _READ_OUT = 7, 8, 16, 32
 _ONE, _POINT, _OF = 0x4E00, 0x70B9, 0x4E4B
-_MULTIPLIER = 0x9E3779B97F4A7C15
+MULTIPLIER = 0x9E3779B97F4A7C15
 
 
 def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state, work, missed):  # type: ignore[no-untyped-def]
@@ -123,7 +123,7 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
             if char == 0:
                 state[0], state[1], state[2] = turn, used, code
                 return NEW_CHAR
-            special |= (char >> 24 & _KIND) == _ODD
+            special |= (char >> 24 & KIND) == ODD
             chars[size] = char
             all_marks |= char
             size += 1
@@ -131,7 +131,7 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
             state[0], state[1] = turn, used
             return BY_ITSELF
         # the numerals
-        plain = (all_marks >> 24 & _NUMERAL) == 0
+        plain = (all_marks >> 24 & NUMERAL) == 0
         known = True
         forms = chars
         count = size
@@ -147,10 +147,10 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
                 j, numerals = i, 0
                 every = np.uint32(_READ_OUT)
                 while j < size and chars[j] >> 24 & _PHRASE:
-                    numerals += chars[j] >> 24 & _NUMERAL
+                    numerals += chars[j] >> 24 & NUMERAL
                     every &= chars[j] >> 24
                     j += 1
-                numerals //= _NUMERAL
+                numerals //= NUMERAL
                 spoken_from = j  # from here on digits are read out
                 if numerals > 0 and every:
                     if j - i >= 2 and not (j - i == 2 and chars[i] & code_bits == _ONE and chars[i + 1] & code_bits == _ONE):
@@ -166,7 +166,7 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
                     if spoken_from == j:
                         hashed = np.uint64(0)
                         for k in range(i, j):
-                            hashed = (hashed ^ np.uint64(chars[k] & code_bits)) * np.uint64(_MULTIPLIER)
+                            hashed = (hashed ^ np.uint64(chars[k] & code_bits)) * np.uint64(MULTIPLIER)
                             hashed ^= hashed >> np.uint64(29)
                         slot = hashed & np.uint64(len(slots) - 1)
                         found = -1
@@ -207,7 +207,7 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
                                 count += 1
                             for k in range(new_length):
                                 form = news[new + k]
-                                forms[count] = form | np.uint32((_CHINESE if form == 37 else _DIGIT) << 24)
+                                forms[count] = form | np.uint32((CHINESE if form == 37 else _DIGIT) << 24)
                                 low[count], high[count] = start, start + length
                                 count += 1
                             begin = start + length
@@ -232,8 +232,8 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
         strange = False
         for i in range(count):
             char = forms[i]
-            kind = char >> 24 & np.uint32(_KIND)
-            if kind == _SEPARATOR:
+            kind = char >> 24 & np.uint32(KIND)
+            if kind == SEPARATOR:
                 if gap == 0:
                     gap_at = i
                 gap += 1
@@ -254,7 +254,7 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
                             after = 0  # digits right behind the comma, 4 at most
                             while after < 4 and gap_at + 1 + after < count:
                                 form = forms[gap_at + 1 + after] & code_bits
-                                if form >= 128 and forms[gap_at + 1 + after] >> 24 & _KIND == _LETTER:
+                                if form >= 128 and forms[gap_at + 1 + after] >> 24 & KIND == _LETTER:
                                     strange = True
                                 if not 48 <= form <= 57:
                                     break
@@ -281,14 +281,14 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
     return DONE
 
 
-fold = _Later(_fold)
+fold = Later(_fold)
 
 
 def phrase_hash(codes: list[int]) -> int:
     """The hash by which `fold` looks for a phrase."""
     hashed = 0
     for code in codes:
-        hashed = (hashed ^ code) * _MULTIPLIER & 0xFFFFFFFFFFFFFFFF
+        hashed = (hashed ^ code) * MULTIPLIER & 0xFFFFFFFFFFFFFFFF
         hashed ^= hashed >> 29
     return hashed
 
@@ -303,7 +303,7 @@ def _find_words(codes, near, single, pairs, found):  # type: ignore[no-untyped-d
     """
     bits, shift = near
     slots, keys, group_first, group_size, groups, lengths, chars = pairs
-    u1, u6, u32, u63, multiplier = np.uint64(1), np.uint64(6), np.uint64(32), np.uint64(63), np.uint64(_MULTIPLIER)
+    u1, u6, u32, u63, multiplier = np.uint64(1), np.uint64(6), np.uint64(32), np.uint64(63), np.uint64(MULTIPLIER)
     room = found.shape[1]
     count = 0
     size = len(codes)
@@ -344,156 +344,7 @@ def _find_words(codes, near, single, pairs, found):  # type: ignore[no-untyped-d
     return count
 
 
-find_words = _Later(_find_words)
-
-
-HIT, SKIP, LATER = 1 << 31, 1 << 30, 1 << 29
-"""Marks of `pick`'s forms: a turn with it can hold a word; it is left out, a separator; it is not known here yet."""
-
-BLOCK = 1 << 15
-_PAIR_FIRST, _PAIR_SECOND = 0x9E3779B1, 0x85EBCA77
-
-
-def _pick(data, at, table, needles, forms, marks, state, room):  # type: ignore[no-untyped-def]
-    """Marks the turns that can hold a word, from `state[0]` on; gives why it stopped (DONE, NEW_CHAR as `fold`, BAD).
-
-    `data`, `at`, `table` as in `fold`. `needles`: (near uint8: pairs of characters by `pair_hashes`, `qc.scan.pairs.Pairs.slots`,
-    `single` bool by code point or empty, `loose`: any letter, digit or numeral will do). `forms` uint32 [0x10000]: what each
-    character is here, a mark or its folded form, filled as they come. `room`: (uint32, uint32) [BLOCK and the longest turn],
-    int64 [BLOCK].
-
-    Block by block, so that it stays near: the characters as they are folded, without separators and 0 for what is in no
-    needle; where two of them may begin one; and at these places, which ones do. The first two steps hardly ever branch.
-    """
-    near, slots, keys, group_first, group_size, groups, lengths, chars, single, loose = needles
-    u1, u2, u3, u32 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(32)
-    three, three_bits = np.uint32(0xE08080), np.uint32(0xF0C0C0)
-    hit, skip, later = np.uint32(HIT), np.uint32(SKIP), np.uint32(LATER)
-    some_single = len(single) > 0
-    first_factor, second_factor = np.uint32(_PAIR_FIRST), np.uint32(_PAIR_SECOND)
-    mask = np.uint64(len(slots) - 1)
-    bits = 0
-    while 1 << bits < len(near):
-        bits += 1
-    shift = np.uint32(32 - bits)
-    text, places, ends = room
-    turns = len(at) - 1
-    begin = state[0]
-    while begin < turns:
-        size = np.uint64(0)
-        turn = begin
-        while turn < turns and turn - begin < BLOCK and size < np.uint64(BLOCK):
-            place, end = np.uint64(at[turn]), np.uint64(at[turn + 1])
-            from_here = size
-            seen, wrong = np.uint32(0), np.uint32(0)
-            while place < end:
-                byte = np.uint32(data[place])
-                if byte < np.uint32(0x80):
-                    form = forms[byte]
-                    place += u1
-                elif place + u2 < end:
-                    packed = np.uint32(byte << 16 | np.uint32(data[place + u1]) << 8 | np.uint32(data[place + u2]))
-                    code = np.uint32(packed >> 4 & 0xF000 | packed >> 2 & 0xFC0 | packed & 63)
-                    wrong |= np.uint32((packed ^ three) & three_bits | np.uint32(code < np.uint32(0x800)))
-                    form = forms[code]
-                    place += u3
-                else:
-                    wrong = np.uint32(1)
-                    break
-                seen |= form
-                text[size] = form
-                size += np.uint64(form & skip == 0)
-            marks[turn] = seen & hit != 0
-            if wrong != 0 or seen & later != 0:
-                # with a character that is met for the first time here, or of other than one or three bytes
-                size = from_here
-                place = np.uint64(at[turn])
-                marks[turn] = False
-                while place < end:
-                    byte = np.uint32(data[place])
-                    code = byte
-                    place += u1
-                    more = 0
-                    if byte >= 0x80:
-                        if 0xC2 <= byte < 0xE0:
-                            more, code = 1, np.uint32(byte & 31)
-                        elif byte & 0xF0 == 0xE0:
-                            more, code = 2, np.uint32(byte & 15)
-                        elif 0xF0 <= byte < 0xF5:
-                            more, code = 3, np.uint32(byte & 7)
-                        else:
-                            return BAD
-                        if place + np.uint64(more) > end:
-                            return BAD
-                        for _ in range(more):
-                            if data[place] & 0xC0 != 0x80:
-                                return BAD
-                            code = np.uint32(code << 6 | data[place] & 63)
-                            place += u1
-                        if (more == 2 and (code < 0x800 or 0xD800 <= code < 0xE000)) or (
-                            more == 3 and not 0x10000 <= code < 0x110000
-                        ):
-                            return BAD
-                    char = table[code]
-                    if char == 0:
-                        state[0], state[2] = begin, code
-                        return NEW_CHAR
-                    kind, folded = char >> 24 & _KIND, char & 0x1FFFFF
-                    form = np.uint32(0)
-                    if kind == _SEPARATOR:
-                        form = skip
-                    elif kind == _CHINESE and folded != 37:
-                        form = np.uint32(folded)
-                        if (some_single and single[folded]) or (loose and char >> 24 & _NUMERAL):
-                            form = np.uint32(form | hit)
-                    elif loose or kind == _ODD:
-                        form = hit
-                    marks[turn] |= form & hit != 0
-                    if code < len(forms):
-                        forms[code] = form
-                    if form & skip == 0:
-                        text[size] = np.uint32(form & ~hit)
-                        size += u1
-            text[size] = 0
-            size += u1
-            ends[turn - begin] = size
-            turn += 1
-        count = np.uint64(0)
-        for i in range(np.int64(size) - 1):
-            hashed = np.uint32(np.uint32(text[i] * first_factor) + np.uint32(text[i + 1] * second_factor))
-            places[count] = i
-            count += np.uint64(near[hashed >> shift])
-        here = begin
-        for k in range(np.int64(count)):
-            begins = np.uint64(places[k])
-            while np.uint64(ends[here - begin]) <= begins:
-                here += 1
-            if marks[here]:
-                continue
-            key = np.uint64(text[begins]) << u32 | np.uint64(text[begins + u1])
-            slot = key * np.uint64(_MULTIPLIER) >> u32 & mask
-            while slots[slot] >= 0 and keys[slots[slot]] != key:
-                slot = slot + u1 & mask
-            pair = slots[slot]
-            if pair < 0:
-                continue
-            for g in range(group_first[pair], group_first[pair] + group_size[pair]):
-                needle = groups[g]
-                length = np.uint64(lengths[needle])
-                same = begins + length <= size
-                offset = u2
-                while same and offset < length:
-                    same = chars[needle, offset] == text[begins + offset]
-                    offset += u1
-                if same:
-                    marks[here] = True
-                    break
-        begin = turn
-    state[0] = turns
-    return DONE
-
-
-pick = _Later(_pick)
+find_words = Later(_find_words)
 
 
 def _find_sounds(codes, char, first, second, terms, heard, found):  # type: ignore[no-untyped-def]
@@ -535,7 +386,7 @@ def _find_sounds(codes, char, first, second, terms, heard, found):  # type: igno
     return count
 
 
-find_sounds = _Later(_find_sounds)
+find_sounds = Later(_find_sounds)
 
 
 def _hold(codes, first, turns, bits):  # type: ignore[no-untyped-def]
@@ -549,7 +400,7 @@ def _hold(codes, first, turns, bits):  # type: ignore[no-untyped-def]
     return found
 
 
-hold = _Later(_hold)
+hold = Later(_hold)
 
 
 def _write_lines(codes, first, turns, out, begins):  # type: ignore[no-untyped-def]
@@ -583,7 +434,7 @@ def _write_lines(codes, first, turns, out, begins):  # type: ignore[no-untyped-d
     return np.int64(used)
 
 
-write_lines = _Later(_write_lines)
+write_lines = Later(_write_lines)
 
 
 def _count_chars(data, starts, ends):  # type: ignore[no-untyped-def]
@@ -595,15 +446,9 @@ def _count_chars(data, starts, ends):  # type: ignore[no-untyped-def]
     return counts
 
 
-count_chars = _Later(_count_chars)
-
-
-def pair_hashes(first: Any, second: Any, bits: int) -> Any:
-    """What `pick` makes of pairs of characters (uint32), so many bits."""
-    hashed: Any = first.astype(np.uint64) * np.uint64(_PAIR_FIRST) + second.astype(np.uint64) * np.uint64(_PAIR_SECOND)
-    return (hashed & np.uint64(0xFFFFFFFF)) >> np.uint64(32 - bits)
+count_chars = Later(_count_chars)
 
 
 def hashes(keys: Any) -> Any:
     """What the loops above make of pairs of characters (uint64, the first << 32 | the second); the highest bits tell most."""
-    return keys * np.uint64(_MULTIPLIER)
+    return keys * np.uint64(MULTIPLIER)

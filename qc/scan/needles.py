@@ -10,20 +10,27 @@ every turn with a letter, a digit or a numeral.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from qc.scan import compiled
-from qc.scan.folding import TABLES, raise_bad
+from qc.scan import compiled, picking
+from qc.scan.folding import TABLES, codes_of, raise_bad
 from qc.scan.pairs import Pairs
 from qc.text.normal import kind
 
 MOST_ALIKE = 512
-MOST_BITS = 18
-"""The table of which pairs may begin a needle has at most so many bits' entries, a byte each: it has to stay near."""
+LEAST_BITS, MOST_BITS = 18, 22
+"""The table of which pairs may be in a needle has so many bits: 32 KiB to 512 KiB, it has to stay near."""
 
 _CODES = 0x110000
+_SEGMENTS, _RARE, _RARE_BYTES = 1 << 16, 1 << 10, 1 << 18
+"""In a block of turns so many at most; and so many, of so many bytes, that have to be read slowly."""
+
+_SAMPLE = 1 << 17
+"""So many bytes of a text tell which pairs of characters are frequent."""
+
 _Array = Any
 
 
@@ -48,27 +55,73 @@ class Needles:
 
     def __init__(self, texts: Sequence[str]) -> None:
         found = dict.fromkeys(map(needle, texts))
-        self._loose = "" in found
-        longer = [text for text in found if len(text) > 1]
         singles = [text for text in found if len(text) == 1]
-        self._single = np.zeros(_CODES if singles else 0, bool)
-        self._single[[ord(char) for char in singles]] = True
-        pairs = Pairs(longer)
-        self.most_alike = pairs.most_alike
-        bits = min(MOST_BITS, max(15, (16 * len(pairs.keys)).bit_length()))
-        near = np.zeros(1 << bits, np.uint8)
-        near[compiled.pair_hashes(pairs.keys >> np.uint64(32), pairs.keys & np.uint64(0xFFFFFFFF), bits)] = 1
-        self._arrays = (near, *pairs.slots, self._single, self._loose)
-        self._forms = np.full(1 << 16, compiled.LATER, np.uint32)
+        single = np.zeros(_CODES if singles else 0, bool)
+        single[[ord(char) for char in singles]] = True
+        self._needs = single, "" in found
+        self._longer = [text for text in found if len(text) > 1]
+        self.most_alike = Pairs(self._longer).most_alike
+        self._forms = np.full(1 << 16, picking.LATER, np.uint32)
+        self._pairs: tuple[Any, ...] | None = None
+        self._room: tuple[_Array, ...] = ()
 
     def pick(self, data: _Array, at: _Array) -> _Array:
         """The numbers of the turns that can hold one, by machine code. `data`, `at` as in `fold_utf8`. Raises UnicodeDecodeError."""
+        if self._pairs is None:
+            self._pairs = self._made_for(data[at[0] : at[-1]])
+        near, pairs, needles = self._pairs
         marks = np.zeros(len(at) - 1, bool)
-        state = np.zeros(4, np.int64)
-        most = compiled.BLOCK + int(np.diff(at).max(initial=0)) + 2
-        room = np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(compiled.BLOCK, np.int64)
-        while (why := compiled.pick(data, at, TABLES.packed, self._arrays, self._forms, marks, state, room)) != compiled.DONE:
+        text, ends, owners, places, rare = self._room_for(int(np.diff(at).max(initial=0)) + 1)
+        turn = 0
+        while turn < len(marks):
+            block = text, ends[:_SEGMENTS], owners
+            turn, segments, size, rares = picking.forms_of(data, at, turn, self._forms, block, marks, rare, _RARE_BYTES)
+            block = text, ends, owners
+            if rares:
+                size = self._rare(data, at, rare[:rares], block, marks, (segments, size))
+            count = picking.find_pairs(text, size, near, places)
+            picking.hold(block, size, places[:count], pairs, needles, marks)
+        return np.flatnonzero(marks)
+
+    def _room_for(self, longest: int) -> tuple[_Array, ...]:
+        """Kept from batch to batch: asked for anew it costs more than what is done in it."""
+        most = picking.BLOCK + _RARE_BYTES + 2 * longest + _RARE
+        if not self._room or len(self._room[0]) < most:
+            segments = _SEGMENTS + _RARE
+            self._room = (
+                np.empty(most, np.uint32),
+                np.empty(segments, np.int64),
+                np.empty(segments, np.int64),
+                np.empty(most, np.uint32),
+                np.empty(_RARE, np.int64),
+            )
+        return self._room
+
+    def _rare(self, data: _Array, at: _Array, turns: _Array, block: Any, marks: _Array, filled: tuple[int, int]) -> int:
+        """Turns with characters of other than one or three bytes, or met for the first time, into the block, so far as it is filled."""
+        state = np.array([0, *filled, 0], np.int64)
+        while why := picking.rare_forms_of(data, at, turns, TABLES.packed, self._needs, self._forms, block, marks, state):
             if why == compiled.BAD:
                 raise_bad(data, at[:-1], at[1:])
-            TABLES.look_up(state[2:3])
-        return np.flatnonzero(marks)
+            TABLES.look_up(state[3:])
+        return int(state[2])
+
+    def _made_for(self, data: _Array) -> tuple[Any, ...]:
+        """What `picking` looks for, each needle by the pair of its characters that is rarest in the first of these bytes."""
+        sample = TABLES.look_up(codes_of(bytes(data[:_SAMPLE]).decode("utf-8", "replace")))
+        sample = (sample[sample >> 24 & compiled.KIND != compiled.SEPARATOR] & 0x1FFFFF).astype(np.uint64)
+        known, often = np.unique(sample[:-1] << np.uint64(32) | sample[1:], return_counts=True)
+        counts = dict(zip(known.tolist(), often.tolist(), strict=True))
+        offsets = []
+        for text in self._longer:
+            said = [counts.get(ord(a) << 32 | ord(b), 0) for a, b in pairwise(text)]
+            offsets.append(said.index(min(said)))
+        pairs = Pairs([text[offset:] for text, offset in zip(self._longer, offsets, strict=True)])
+        if pairs.most_alike > MOST_ALIKE:
+            offsets = [0] * len(offsets)
+            pairs = Pairs(self._longer)
+        bits = min(MOST_BITS, max(LEAST_BITS, (64 * len(pairs.keys)).bit_length()))
+        hashes = picking.pair_hashes(pairs.keys >> np.uint64(32), pairs.keys & np.uint64(0xFFFFFFFF), bits)
+        near = np.packbits(np.bincount(hashes.astype(np.int64), minlength=1 << bits) > 0, bitorder="little")
+        whole = Pairs(self._longer)
+        return near, pairs.slots[:5], (np.array(offsets, np.int64), whole.lengths, whole.chars)

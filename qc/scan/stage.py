@@ -15,6 +15,7 @@ from qc.errors import UsageError
 from qc.packs.flatten import save
 from qc.packs.model import SEVERITIES, Pack
 from qc.packs.trust import TrustedPack
+from qc.scan.ahead import get_ready, method
 from qc.version import VERSION
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def scan(store: Store, packs: Sequence[TrustedPack], options: ScanOptions, progr
         save(store, trusted.pack)
     rows = store.rows("transcripts")
     if min(options.processes, rows // CALLS_A_PROCESS) > 1:
-        _get_ready(rows >= COMPILED_CALLS)
+        get_ready(machine_code=rows >= COMPILED_CALLS)
     shares = store.shares("transcripts")
     calls = sum(share.rows if share.kept is None else int(share.kept.sum()) for share in shares)
     progress.start("scan", calls)
@@ -138,25 +139,6 @@ class _Counts:
                 setattr(self, name, getattr(self, name) + value)
 
 
-def _get_ready(compiled: bool) -> None:
-    """Begin with the process that the others are forked from, while this one sees what there is to do.
-
-    Others than Linux start each process anew: there forking is not safe.
-    """
-    if _method() == "spawn":
-        return
-    from multiprocessing import forkserver, get_context
-
-    get_context("forkserver").set_forkserver_preload(["qc.scan.ready" if compiled else "qc.scan.emit"])
-    forkserver.ensure_running()
-
-
-def _method() -> str:
-    import sys
-
-    return "forkserver" if sys.platform == "linux" else "spawn"
-
-
 def _run(job: _Job, shares: Sequence[Share], processes: int) -> Iterator[_Counts]:
     """The shares' counts as they are done."""
     if processes == 1:
@@ -168,7 +150,7 @@ def _run(job: _Job, shares: Sequence[Share], processes: int) -> Iterator[_Counts
     from multiprocessing import get_context
 
     ordered = sorted(shares, key=lambda share: -share.rows)
-    with ProcessPoolExecutor(processes, get_context(_method()), _begin, (job,)) as pool:
+    with ProcessPoolExecutor(processes, get_context(method()), _begin, (job,)) as pool:
         try:
             for future in as_completed([pool.submit(_share, share) for share in ordered]):
                 yield future.result()

@@ -54,17 +54,18 @@ class Inline:
                 while not self._heard.empty() or hearing >= self._at_once:
                     yield self._row()
                     hearing -= 1
+                if self._thread.done and self._shelf.empty():
+                    if not hearing:
+                        return
+                    yield self._row()
+                    hearing -= 1
+                    continue
                 item = self._shelf.take(_LOOK_S)
                 if item is None:
-                    if self._thread.done and self._shelf.empty() and not hearing:
-                        return
                     stuck = self._thread.stuck(self.options.decode.stall_s)
                     if stuck is not None:
                         self._thread = self._begin(source)
                         yield stuck, fault_row(stuck, self.maker, self.options, timed_out(stuck["path"]))
-                    elif hearing and self._thread.done:
-                        yield self._row()
-                        hearing -= 1
                     continue
                 call, ready = item
                 if isinstance(ready, BaseException):

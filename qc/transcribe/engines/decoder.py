@@ -171,6 +171,7 @@ class Decoder:
         self.state = _State(rows, self.most, vocabulary.end, network.device)
         self._first = network.choices((*vocabulary.suppressed, *vocabulary.blank))
         self._later = network.choices(vocabulary.suppressed, kept=(vocabulary.end,))
+        self._any = network.choices((), kept=(vocabulary.no_speech,))
         self._jobs: list[Job | None] = [None] * rows
         self._ages = [0] * rows  # each row's next position, known here without asking the device
         self._born = [0] * rows  # the round in which each row's job began
@@ -245,17 +246,22 @@ class Decoder:
             rows, free = free[: self.encode_at_once], free[self.encode_at_once :]
             jobs = [waiting.popleft() for _ in range(min(len(rows), len(waiting)))]
             self._take(rows[: len(jobs)], jobs)
-            self._begin(rows[: len(jobs)], jobs, self._hear(jobs))
+            self._remember(rows[: len(jobs)], self._hear(jobs))
+            self._begin(rows[: len(jobs)], jobs)
 
     def _refill_from(self, ahead: Executor, free: list[int], waiting: deque[Job]) -> None:
-        """Windows that have been encoded meanwhile into free rows; while few rows are at work, this thread encodes as well."""
+        """Windows that have been encoded meanwhile into free rows; while few rows are at work, this thread encodes as well.
+
+        They begin together: reading the weights costs the same for one.
+        """
+        rows, jobs = [], []
         while True:
             while waiting and len(self._coming) < self._most_ahead:
                 job = waiting.popleft()
                 self._coming.append((job, ahead.submit(self._hear, [job])))
             few = self.rows - len(free) < min(self.rows, _ENOUGH)
             if not (free and self._coming and (few or self._coming[0][1].done())):
-                return
+                break
             row = free.pop(0)
             mine = (
                 None if self._coming[0][1].done() else next((n for n, (_, one) in enumerate(self._coming) if one.cancel()), None)
@@ -268,7 +274,11 @@ class Decoder:
                 memory = self._hear([job])
                 del self._coming[mine]
             self._take([row], [job])
-            self._begin([row], [job], memory)
+            self._remember([row], memory)
+            rows.append(row)
+            jobs.append(job)
+        if rows:
+            self._begin(rows, jobs)
 
     def _share(self, more: bool) -> None:
         """So many threads for the steps as nobody else needs."""
@@ -293,18 +303,23 @@ class Decoder:
             with self._timed("encode"):
                 return self.network.remembered(self.network.encode(mel))
 
-    def _begin(self, rows: Sequence[int], jobs: Sequence[Job], memory: Memory) -> None:
-        """Audio, and what every window starts with, into rows; then the first token of each."""
+    def _remember(self, rows: Sequence[int], memory: Memory) -> None:
+        import torch
+
+        with self._timed("decode"):
+            self.network.remember(memory, self.caches, torch.tensor(rows, device=self.network.device))
+
+    def _begin(self, rows: Sequence[int], jobs: Sequence[Job]) -> None:
+        """What every window starts with into rows whose audio is there; then the first token of each."""
         import torch
 
         words, network, state = self.vocabulary, self.network, self.state
         device = network.device
         at = torch.tensor(rows, device=device)
         with self._timed("decode"):
-            network.remember(memory, self.caches, at)
             start = torch.tensor([words.initial], device=device).expand(len(rows), -1)
             states = network.prefill(start, self.caches, at)
-            nobody = network.all_logits(states[:, words.sot]).softmax(dim=-1)[:, words.no_speech]
+            nobody = network.share(states[:, words.sot], self._any)
             for job in jobs:
                 job.cap = max(1, min(job.cap, self.most))
                 job.tokens, job.logprobs, job.starts, job.peaks = [], [], None, None

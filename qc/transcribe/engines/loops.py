@@ -246,12 +246,23 @@ def _looked(query, ctx, keys, key_scales, values, value_scales, room, out):  # t
         shares[n] *= bits[n]
         total += shares[n]
     out[:] = 0
-    whole = ctx // 4 * 4
-    for n in range(0, whole, 4):
+    whole = ctx // 8 * 8
+    for n in range(0, whole, 8):
         a, b, e, f = shares[n], shares[n + 1], shares[n + 2], shares[n + 3]
+        g, i, j, k = shares[n + 4], shares[n + 5], shares[n + 6], shares[n + 7]
         v0, v1, v2, v3 = values[n], values[n + 1], values[n + 2], values[n + 3]
+        v4, v5, v6, v7 = values[n + 4], values[n + 5], values[n + 6], values[n + 7]
         for c in range(d):
-            out[c] += a * _F(v0[c]) + b * _F(v1[c]) + e * _F(v2[c]) + f * _F(v3[c])
+            out[c] += (
+                a * _F(v0[c])
+                + b * _F(v1[c])
+                + e * _F(v2[c])
+                + f * _F(v3[c])
+                + g * _F(v4[c])
+                + i * _F(v5[c])
+                + j * _F(v6[c])
+                + k * _F(v7[c])
+            )
     for n in range(whole, ctx):
         a, v0 = shares[n], values[n]
         for c in range(d):

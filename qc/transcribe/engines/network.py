@@ -355,16 +355,14 @@ class Network:
             from qc.transcribe.engines import steps
 
             return steps.chosen(states, choices, self.logits, forced, self.parts)
-        import math
-
-        import torch
-
         logits = self.weighed(states, choices, forced)
-        total = torch.logsumexp(logits[:, :-1] if choices.silent else logits, dim=1)
-        if choices.silent:  # tokens of logit zero: counted as all of them in the sum, one column for the choice
-            total = torch.logaddexp(total, torch.full_like(total, math.log(choices.silent)))
         column = logits.argmax(dim=1, keepdim=True)
-        return column[:, 0], logits.gather(1, column)[:, 0] - total
+        return column[:, 0], logits.gather(1, column)[:, 0] - _total(logits[:, :-1] if choices.silent else logits, choices.silent)
+
+    def share(self, states: Tensor, choices: Choices) -> Tensor:
+        """The probability of the one token that is kept among all choices, float32 [rows], of last states [rows, n_text_state]."""
+        logits = self.logits(states, choices)
+        return (logits[:, choices.kept_at] - _total(logits, choices.silent)).exp()
 
     def weighed(self, states: Tensor, choices: Choices, forced: Tensor | None) -> Tensor:
         """Logits of all columns [rows, n], one of them for all the silent tokens. `forced` as in `chosen`."""
@@ -374,12 +372,6 @@ class Network:
         if forced is not None:
             logits[:, choices.kept_at] = logits[:, choices.kept_at].masked_fill(forced, -torch.inf)
         return torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1) if choices.silent else logits
-
-    def all_logits(self, states: Tensor) -> Tensor:
-        """Float32 logits [..., n_vocab] over every token."""
-        from torch.nn import functional
-
-        return functional.linear(states.to(self.dtype), self.tokens).float()
 
     def _normed(self, x: Tensor, norm: Norm) -> Tensor:
         from torch.nn import functional
@@ -470,6 +462,16 @@ class Network:
 
     def _mlp(self, x: Tensor, layer: Layer) -> Tensor:
         return x + layer.down(layer.up(self._normed(x, layer.mlp_ln)))
+
+
+def _total(logits: Tensor, silent: int) -> Tensor:
+    """Logarithm of the sum of what logits [rows, n] weigh, and so many tokens of logit zero: [rows]."""
+    import math
+
+    import torch
+
+    total = torch.logsumexp(logits, dim=1)
+    return torch.logaddexp(total, torch.full_like(total, math.log(silent))) if silent else total
 
 
 def flops_of_a_window(dims: Mapping[str, int]) -> tuple[int, int]:
