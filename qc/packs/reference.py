@@ -214,7 +214,7 @@ _INTRO = {
 
 一个规则包是一个文件夹：`pack.yaml`（名称、版本、维度），几个 `*.yaml` 文件（规则），`lists/` 里的词表。
 从 `qc rules new 文件夹` 开始；先用 `qc search '尽快|稍后'` 在通话里找词，再写成规则。写好之后：`qc rules check 文件夹` 一次列出所有问题（文件、行、列、该怎么写），`qc rules test 文件夹` 运行用例，
-`qc scan --rules 文件夹` 扫描通话。
+`qc scan --rules 文件夹` 扫描通话。常有人要的规则，`rules/recipes-zh` 里大多有一条现成的可抄。
 
 看三条规则，就会写第四条：
 """,
