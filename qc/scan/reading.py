@@ -1,0 +1,44 @@
+"""What of `transcripts` a scan has to read: less where each call's digest lies beside it and the packs do not ask for the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from qc.packs.conditions import Level
+from qc.packs.model import Pack
+from qc.store import Lean
+
+
+def lean(packs: Iterable[Pack]) -> Lean:
+    """How to read the table for scanning it with these packs.
+
+    A role need not be a string for each turn, and nothing depends on `no_speech_prob`. What is only part of the digest is left
+    out where that is known: how sure the recogniser was, where no pack has a floor for it; how loud a turn is, where no rule
+    asks.
+    """
+    packs = list(packs)
+    unasked = set()
+    if all(pack.confidence_floor is None for pack in packs):
+        unasked.add("avg_logprob")
+    if not any(_asks(rule.when, Level) for pack in packs for rule in pack.rules):
+        unasked.add("level_dbfs")
+    return Lean(
+        numbered=frozenset({"role"}),
+        left_out=frozenset({"no_speech_prob"}),
+        digests=True,
+        with_digests=frozenset(unasked),
+        if_any=frozenset({"char_ms"}),
+    )
+
+
+def _asks(condition: Any, kind: type) -> bool:
+    """Whether the condition is, or has anywhere in it, one of this kind."""
+    if isinstance(condition, kind):
+        return True
+    if isinstance(condition, tuple):
+        return any(_asks(part, kind) for part in condition)
+    return dataclasses.is_dataclass(condition) and any(
+        _asks(getattr(condition, f.name), kind) for f in dataclasses.fields(condition)
+    )
