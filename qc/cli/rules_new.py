@@ -14,7 +14,7 @@ from qc.errors import UsageError
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from qc.packs.book import Part
+    from qc.packs.aloud import Part
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _SHOWN_CASES = 6
@@ -73,7 +73,7 @@ def explain(
 
     Example:  qc rules explain rules/ecommerce-zh promise-without-time --lang zh
     """
-    from qc.packs.book import describe, visible
+    from qc.packs.aloud import describe, visible
     from qc.packs.book_words import SEVERITY
     from qc.packs.cases import write_cases
     from qc.packs.readable import readable

@@ -9,36 +9,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from qc.errors import PackError, Problem
-from qc.packs.book_words import KEYS, ROLES, SEVERITY, WORDS, length
+from qc.packs.aloud import describe, visible
+from qc.packs.aloud_words import length
+from qc.packs.book_words import ROLES, SEVERITY, WORDS
 from qc.packs.model import LANGUAGES, Case, Line, Manual, Pack, Rule
-from qc.packs.syntax import CONDITIONS, write_condition
+from qc.packs.syntax import write_condition
 
-MAX_WORDS = 60
 MAX_EXAMPLES = 12
-_MS = re.compile(r"(\d{1,9}) ms\b")
-_PLACES = (
-    (re.compile(r"^first (?=\d)"), "开头 "),
-    (re.compile(r"^last (?=\d)"), "最后 "),
-    (re.compile(r"(\d+) turns?\b"), r"\1 句"),
-)
 _TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A condition, or something in one, in words. `words`: (text, whether it is a pattern); `more`: how many were left out."""
-
-    label: str
-    words: tuple[dict[str, Any], ...] = ()
-    more: str = ""
-    parts: tuple[Part, ...] = ()
 
 
 def book(pack: Pack, langs: Sequence[str] = LANGUAGES, signer: str = "") -> str:
@@ -59,11 +42,6 @@ def book(pack: Pack, langs: Sequence[str] = LANGUAGES, signer: str = "") -> str:
         css=Markup(style),  # our own file, never a stranger's
         csp=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
     )
-
-
-def visible(text: str) -> str:
-    """`text` on one line, with what cannot be seen spelled out: ⟨U+202E⟩."""
-    return "".join(c if c.isprintable() else " " if c in "\n\t" else f"⟨U+{ord(c):04X}⟩" for c in text)
 
 
 def _book(pack: Pack, rules: Sequence[Rule], lang: str, signer: str) -> dict[str, Any]:
@@ -141,42 +119,9 @@ def _line(line: Line, lang: str) -> dict[str, str]:
     if line.what == "call":
         return {"who": "", "text": f"{visible(line.text)}: {visible(line.value)}"}
     said = w.get(f"line_{line.what}", line.what)
-    return {"who": "", "text": said.format(length=length(line.ms, lang), role=roles.get(line.text, visible(line.text)))}
-
-
-def describe(value: Mapping[str, Any], lang: str) -> Part:
-    """A condition (as `write_condition` gives it) in words. What has no word here is shown as it is written."""
-    head = next((key for key in value if key in CONDITIONS), "")
-    parts = [_described(key, item, lang) for key, item in value.items() if key != head]
-    if not head:
-        return Part("", parts=tuple(parts))
-    inner = _described(head, value[head], lang)
-    return Part(inner.label, inner.words, inner.more, (*inner.parts, *parts))
-
-
-def _described(key: str, value: Any, lang: str) -> Part:
-    label = KEYS[lang].get(key, key)
-    if isinstance(value, dict):
-        part = describe(value, lang)
-        if any(name in CONDITIONS for name in value):
-            return Part(label, parts=(part,))
-        return Part(label, part.words, part.more, part.parts)
-    if isinstance(value, list):
-        words = [item for item in value if not isinstance(item, dict)]
-        more = WORDS[lang]["more"].format(n=len(words) - MAX_WORDS) if len(words) > MAX_WORDS else ""
-        inner = tuple(describe(item, lang) for item in value if isinstance(item, dict))
-        return Part(label, tuple(_word(str(item)) for item in words[:MAX_WORDS]), more, inner)
-    return Part(f"{label}{WORDS[lang]['colon']}{_value(str(value), lang)}")
-
-
-def _value(text: str, lang: str) -> str:
-    """A role, a length of time, a part of the call, as a person says it."""
-    said = KEYS[lang].get(text) or _MS.sub(lambda m: length(int(m[1]), lang), visible(text))
-    for pattern, chinese in _PLACES if lang == "zh" else ():
-        said = pattern.sub(chinese, said)
-    return said
-
-
-def _word(text: str) -> dict[str, Any]:
-    pattern = len(text) > 2 and text.startswith("/") and text.endswith("/")
-    return {"text": visible(text), "pattern": pattern}
+    return {
+        "who": "",
+        "text": said.format(
+            length=length(line.ms, lang), role=roles.get(line.text, visible(line.text)), value=visible(line.value)
+        ),
+    }

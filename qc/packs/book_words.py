@@ -1,4 +1,4 @@
-"""The words of the rulebook in Chinese and English: headings, roles, and the rule language's keys as people say them."""
+"""The words of the rulebook in Chinese and English: headings and roles. (The rule language's keys: `aloud_words`.)"""
 
 from __future__ import annotations
 
@@ -30,8 +30,6 @@ WORDS: dict[str, dict[str, str]] = {
         "on_no": "答「否」{points} 分",
         "may_not_apply": "可答「不适用」",
         "decided": "怎样判定：",
-        "more": "……另有 {n} 个",
-        "colon": "：",
         "signer": "签名",
         "licence": "许可",
         "line_pause": "（停顿 {length}）",
@@ -39,6 +37,8 @@ WORDS: dict[str, dict[str, str]] = {
         "line_unheard": "（{role}说了 {length}，没有听清）",
         "line_silent": "（{role}从头到尾没有声音）",
         "line_cut": "（录音在这里中断）",
+        "line_lasts": "（下一句说了 {length}）",
+        "line_level": "（音量 {value} dBFS）",
     },
     "en": {
         "html_lang": "en",
@@ -68,8 +68,6 @@ WORDS: dict[str, dict[str, str]] = {
         "on_no": "{points} points where the answer is no",
         "may_not_apply": "may not apply",
         "decided": "How it is decided: ",
-        "more": "… and {n} more",
-        "colon": ": ",
         "signer": "signed by",
         "licence": "licence",
         "line_pause": "(a pause of {length})",
@@ -77,6 +75,8 @@ WORDS: dict[str, dict[str, str]] = {
         "line_unheard": "({role} speaks for {length}, not understood)",
         "line_silent": "({role} is silent throughout)",
         "line_cut": "(the recording breaks off here)",
+        "line_lasts": "(the next line takes {length})",
+        "line_level": "(at {value} dBFS)",
     },
 }
 
@@ -89,81 +89,3 @@ SEVERITY: dict[str, dict[str, str]] = {
     "zh": {"low": "轻微", "medium": "一般", "high": "严重", "critical": "极严重"},
     "en": {"low": "low", "medium": "medium", "high": "high", "critical": "critical"},
 }
-
-KEYS: dict[str, dict[str, str]] = {
-    "zh": {
-        "says": "说了 ",
-        "never_says": "一次也没有说 ",
-        "silence": "没有人说话",
-        "interruption": "打断对方",
-        "all": "以下全部成立",
-        "any": "以下至少一个成立",
-        "not": "以下不成立",
-        "at_least": "以下至少成立几个",
-        "of": "从这些里面",
-        "near": "在一起出现",
-        "not_near": "前一个出现，旁边却没有后一个",
-        "then": "按这个顺序发生",
-        "within": "相隔不超过",
-        "match": "怎样算说了",
-        "tolerate": "口音不计较",
-        "sound": "读音相同 ",
-        "nearly": "差不多 ",
-        "sentence": "整句相近 ",
-        "who": "谁",
-        "in": "哪一段",
-        "unless": "除非也说了 ",
-        "except": "不算 ",
-        "need": "要几个",
-        "times": "至少几次",
-        "longer_than": "超过",
-        "before": "接着该谁说",
-        "after": "之前（谁说、或说了多久）",
-        "except_after": "不算，之前说过 ",
-        "by": "谁打断",
-        "overlap": "同时说话至少",
-        "agent": "客服",
-        "customer": "顾客",
-        "anyone": "任何人",
-    },
-    "en": {
-        "says": "says ",
-        "never_says": "never says ",
-        "silence": "nobody speaks",
-        "interruption": "interrupts the other",
-        "all": "all of these hold",
-        "any": "at least one of these holds",
-        "not": "this does not hold",
-        "at_least": "at least so many of these hold",
-        "of": "out of",
-        "near": "happen close together",
-        "not_near": "the first happens without the second beside it",
-        "then": "happen in this order",
-        "within": "at most this far apart",
-        "match": "what counts as said",
-        "tolerate": "accents not minded",
-        "sound": "sounds like ",
-        "nearly": "nearly ",
-        "sentence": "a sentence like ",
-        "who": "who",
-        "in": "where",
-        "unless": "unless also said: ",
-        "except": "does not count: ",
-        "need": "how many",
-        "times": "how often at least",
-        "longer_than": "longer than",
-        "before": "who speaks next",
-        "after": "before it (who spoke, or for how long)",
-        "except_after": "does not count after: ",
-        "by": "who interrupts",
-        "overlap": "both speak for at least",
-    },
-}
-
-
-def length(ms: int, lang: str) -> str:
-    """A length of time: 9 秒, 500 ms, 2 min."""
-    seconds, minutes = ("秒", "分钟") if lang == "zh" else ("s", "min")
-    if ms >= 60_000 and ms % 60_000 == 0:
-        return f"{ms // 60_000} {minutes}"
-    return f"{ms / 1000:g} {seconds}"

@@ -1,0 +1,183 @@
+"""The rule language's keys as people say them, in Chinese and English: what `qc.packs.aloud` reads rules with.
+
+`condition.key` is a key of one condition (`silence.after` is who spoke before, `interruption.after` for how long); a key alone
+means the same everywhere.
+"""
+
+from __future__ import annotations
+
+KEYS: dict[str, dict[str, str]] = {
+    "zh": {
+        "says": "说了",
+        "never_says": "一次也没有说",
+        "silence": "没有人说话",
+        "interruption": "打断对方",
+        "all": "以下全部成立",
+        "any": "以下至少一个成立",
+        "not": "以下不成立",
+        "at_least": "以下至少 {n} 个成立",
+        "near": "在一起出现",
+        "not_near": "前一个出现，旁边却没有后一个",
+        "then": "按这个顺序发生",
+        "repeat": "又说了一遍差不多的话",
+        "count": "数一数",
+        "reply": "答得太慢",
+        "speed": "语速（每分钟字数）",
+        "level": "说话的音量",
+        "call": "整通电话",
+        "listed": "通话清单里",
+        "within": "相隔不超过",
+        "then.within": "离上一步不超过",
+        "who": "谁",
+        "in": "哪一段",
+        "unless": "除非也说了",
+        "except": "不算",
+        "need": "要几个",
+        "need.all": "全部",
+        "times": "至少几次",
+        "longer_than": "超过",
+        "silence.before": "接着该谁说",
+        "silence.after": "之前是谁在说",
+        "except_after": "不算，之前说过",
+        "by": "谁",
+        "interruption.after": "对方至少已经说了",
+        "overlap": "同时说话至少",
+        "similarity": "相似到",
+        "look_back": "往前看自己的几句",
+        "characters": "短于几个字的不算",
+        "repeat.times": "一共至少几遍",
+        "turns": "话语几句",
+        "role_changes": "换人说话几次",
+        "hits": "出现几次",
+        "of": "数的是",
+        "pace": "多快",
+        "per": "怎么算",
+        "per.call": "整通一起算",
+        "per.turn": "一句一句算",
+        "loudness": "音量",
+        "rise": "比自己平时高出",
+        "duration": "时长",
+        "agent_share": "客服说话占",
+        "customer_share": "顾客说话占",
+        "after_last_turn": "最后一句话到挂断",
+        "ended_by": "谁先挂断",
+        "agent": "客服",
+        "customer": "顾客",
+        "system": "系统",
+        "anyone": "任何人",
+        "missing": "空着",
+        "given": "填了",
+    },
+    "en": {
+        "says": "says",
+        "never_says": "never says",
+        "silence": "nobody speaks",
+        "interruption": "interrupts the other",
+        "all": "all of these hold",
+        "any": "at least one of these holds",
+        "not": "this does not hold",
+        "at_least": "at least {n} of these hold",
+        "near": "happen close together",
+        "not_near": "the first happens without the second beside it",
+        "then": "happen in this order",
+        "repeat": "says nearly the same again",
+        "count": "counted",
+        "reply": "answers late",
+        "speed": "pace (characters a minute)",
+        "level": "how loud",
+        "call": "the whole call",
+        "listed": "in the call list",
+        "within": "at most this far apart",
+        "then.within": "at most this long after the step before",
+        "who": "who",
+        "in": "where",
+        "unless": "unless also said:",
+        "except": "does not count:",
+        "need": "how many",
+        "need.all": "all of them",
+        "times": "how often at least",
+        "longer_than": "longer than",
+        "silence.before": "who speaks next",
+        "silence.after": "who spoke last",
+        "except_after": "does not count after:",
+        "by": "who",
+        "interruption.after": "the other has spoken for at least",
+        "overlap": "both speak for at least",
+        "similarity": "how similar at least",
+        "look_back": "how many of their own turns are looked back",
+        "characters": "shorter turns do not count",
+        "repeat.times": "how often in all",
+        "turns": "turns",
+        "role_changes": "changes of speaker",
+        "hits": "how often it happens",
+        "of": "of this",
+        "pace": "how fast",
+        "per": "taken together",
+        "per.call": "the whole call",
+        "per.turn": "each turn by itself",
+        "loudness": "how loud",
+        "rise": "above what is usual for them",
+        "duration": "how long",
+        "agent_share": "the agent's share of the speech",
+        "customer_share": "the customer's share of the speech",
+        "after_last_turn": "from the last speech to the end",
+        "ended_by": "who hung up",
+    },
+}
+
+WAYS: dict[str, dict[str, str]] = {
+    "zh": {
+        "sound": "（读音相同也算）",
+        "tolerated": "（读音相同也算，不分 {pairs}）",
+        "fuzzy": "（{percent} 相似也算）",
+        "similar": "（整句话，{percent} 相似就算）",
+        "or": "、",
+    },
+    "en": {
+        "sound": " (or what sounds like it)",
+        "tolerated": " (or what sounds like it, {pairs} not told apart)",
+        "fuzzy": " (or {percent} like it)",
+        "similar": " (as a whole turn, {percent} alike)",
+        "or": ", ",
+    },
+}
+"""How words match, behind `says` and its kind."""
+
+BESIDE: dict[str, dict[str, str]] = {
+    "zh": {
+        "any": "哪一次都行",
+        "every": "每一次",
+        "first": "第一次",
+        "last": "最后一次",
+        "nth": "第 {n} 次",
+        "after": "下面这件事（{which}）之后",
+        "before": "下面这件事（{which}）之前",
+        "around": "下面这件事（{which}）前后",
+        "within": "，{gap}之内",
+    },
+    "en": {
+        "any": "any time",
+        "every": "every time",
+        "first": "the first time",
+        "last": "the last time",
+        "nth": "time {n}",
+        "after": "after this ({which})",
+        "before": "before this ({which})",
+        "around": "around this ({which})",
+        "within": ", within {gap}",
+    },
+}
+"""Windows beside another condition."""
+
+BOUNDS: dict[str, dict[str, str]] = {
+    "zh": {"over": "多于 {n}", "under": "少于 {n}", "at least": "至少 {n}", "at most": "至多 {n}"},
+    "en": {"over": "over {n}", "under": "under {n}", "at least": "at least {n}", "at most": "at most {n}"},
+}
+
+
+def length(ms: int, lang: str) -> str:
+    """A length of time: 9 秒, 500 ms, 2 min."""
+    seconds, minutes = ("秒", "分钟") if lang == "zh" else ("s", "min")
+    if ms >= 60_000 and ms % 60_000 == 0:
+        return f"{ms // 60_000} {minutes}"
+    return f"{ms / 1000:g} {seconds}"
