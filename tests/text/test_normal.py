@@ -47,6 +47,7 @@ EQUAL = [
     ("Don’t worry, it's FINE.", "don't worry its fine"),
     ("e-mail", "E mail"),
     ("好\u200b的", "好的"),
+    ("re\u00adfund", "refund"),
     ("著急", "着急"),
 ]
 WORDS = [
@@ -121,6 +122,16 @@ def test_a_range_leads_back_to_both_of_its_numbers() -> None:
     assert form.text == "大概2到3天吧"
     start = form.text.index("3天")
     assert text[slice(*form.original(start, start + 2))] == "两三天"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("好二十四", "二十四"), ("好二十四啊", "二十四"), ("好百分之三十", "百分之三十"), ("好3.5万", "3.5万")]
+)
+def test_each_digit_of_a_number_leads_back_to_all_of_it(text: str, said: str) -> None:
+    form = normal(text)
+    places = [i for i, char in enumerate(form.text) if char not in "好啊"]
+    assert all(text[slice(*form.original(i, i + 1))] == said for i in places)
+    assert text[slice(*form.original(places[0], places[-1] + 1))] == said
 
 
 def test_positions_lead_back_to_what_was_said() -> None:

@@ -23,6 +23,8 @@ FOUND: dict[str, list[str]] = {
     "bank_card": ["卡号[4012 8888 8888 1881]", "我的卡是[4012-8888-8888-1881]"],
     "number": [
         "订单号是 [20261122334455]",
+        "取件码[8823456]",
+        "取件码[八八二三四五六]",
         "call me at [four one five five five five oh one three two]",
         "[double four one five 555 0132]",
     ],
@@ -55,6 +57,7 @@ FOUND: dict[str, list[str]] = {
 """What is in brackets is masked as this kind."""
 
 LEFT = [
+    "取件码882345",
     "三个工作日之内给您答复",
     "退您3800块钱",
     "一千二百万三千块",
