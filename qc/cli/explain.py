@@ -99,8 +99,8 @@ def _draw(parent: Tree, reason: Mapping[str, Any]) -> None:
         heard = f" ({reason['coverage']:.0%} heard)" if reason["coverage"] is not None else ""
         branch.add(Text(f"{reason['why_text']}{heard}", style="yellow"))
     for one in reason["evidence"][:_MOST_EVIDENCE]:
-        said = f"{one['at']} {one['role']}: " if one["role"] != "anyone" else f"{one['at']}"
-        branch.add(Text(console.clean(said + (one["quote"] or "")), style="dim"))
+        said = one["at"] if one["role"] == "anyone" else f"{one['at']} {one['role']}"
+        branch.add(Text(console.clean(f"{said}: {one['quote']}" if one["quote"] else said), style="dim"))
     if len(reason["evidence"]) > _MOST_EVIDENCE:
         branch.add(Text(f"… {len(reason['evidence']) - _MOST_EVIDENCE} more", style="dim"))
     for near in reason["nearest"]:

@@ -7,18 +7,25 @@ import re
 from typing import Any
 
 _MS = re.compile(r"(.*?)(\d{1,9}) ms")
+_ONE = re.compile(r"\b1 (turn|character)s\b")
 _PLAIN = re.compile(r"[\w.%/ -]+")
+_LENGTHS = frozenset(
+    ("within", "in", "longer_than", "after", "overlap", "pause", "lasts", "unheard", "duration", "after_last_turn", "once_per")
+)
+"""Keys whose values are lengths. Anywhere else «5000 ms» may be a word that somebody said."""
 
 
 def readable(value: Any) -> Any:
-    """The same data with lengths of time as a person writes them: `first 30000 ms` as `first 30 s`."""
+    """The same data with lengths as a person writes them: `first 30000 ms` as `first 30 s`, `1 turns` as `1 turn`."""
     if isinstance(value, dict):
-        return {key: readable(inner) for key, inner in value.items()}
+        return {key: inner if isinstance(inner, str) and key not in _LENGTHS else readable(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [readable(inner) for inner in value]
-    match = _MS.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+        return [inner if isinstance(inner, str) else readable(inner) for inner in value]
+    if not isinstance(value, str):
         return value
+    match = _MS.fullmatch(value)
+    if match is None:
+        return _ONE.sub(r"1 \1", value) if "1 " in value else value
     ms = int(match[2])
     for unit, size in (("min", 60_000), ("s", 1000)):
         if ms and ms % size == 0:

@@ -1,0 +1,48 @@
+"""Lengths as a person writes them; what was said is left alone, whatever it looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qc.packs.readable import readable
+from qc.packs.syntax import write_condition
+from qc.search import parse_query
+from qc.search.as_rule import as_rule
+
+
+@pytest.mark.parametrize(
+    ("plain", "said"),
+    [
+        ("30000 ms", "30 s"),
+        ({"in": "first 30000 ms"}, {"in": "first 30 s"}),
+        ({"in": {"after": {"says": ["投诉"]}, "within": "1 turns"}}, {"in": {"after": {"says": ["投诉"]}, "within": "1 turn"}}),
+        ({"in": "last 1 turns of agent"}, {"in": "last 1 turn of agent"}),
+        ({"silence": {"longer_than": "60000 ms", "after": "agent"}}, {"silence": {"longer_than": "1 min", "after": "agent"}}),
+        ({"call": {"duration": "over 1200000 ms"}}, {"call": {"duration": "over 20 min"}}),
+        ({"within": "1500 ms"}, {"within": "1500 ms"}),
+        ([{"pause": "9000 ms"}, {"unheard": "agent 3000 ms"}], [{"pause": "9 s"}, {"unheard": "agent 3 s"}]),
+    ],
+)
+def test_lengths(plain: Any, said: Any) -> None:
+    assert readable(plain) == said
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {"says": ["5000 ms", {"word": "first 60000 ms", "match": "fuzzy 0.80"}], "unless": ["1 turns"]},
+        {"listed": {"timeout": ["5000 ms"]}},
+        [{"agent": "5000 ms"}, {"call": {"timeout": "5000 ms"}}],
+    ],
+)
+def test_words_and_cells_are_left_alone(plain: Any) -> None:
+    assert readable(plain) == plain
+
+
+def test_a_rule_made_of_a_query_looks_for_the_same_words() -> None:
+    text = as_rule("q", parse_query('"5000 ms" NEAR/5s agent:超时'), [])
+    assert "5000 ms" in text
+    assert "within: 5 s" in text
+    assert write_condition(parse_query('"5000 ms"')) == {"says": ["5000 ms"]}
