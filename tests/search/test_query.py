@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qc.errors import PackError
-from qc.packs.syntax import write_condition
+from qc.packs.nodes import read_yaml
+from qc.packs.reader import Reader
+from qc.packs.syntax import read_condition, write_condition
+from qc.search.as_rule import as_rule
 from qc.search.query import KINDS, MAX_LENGTH, ROLES, parse_query, slips
 
 MEANT: dict[str, Any] = {
@@ -148,3 +151,14 @@ def test_any_line_is_a_condition_or_problems_with_a_place(query: str) -> None:
         assert all(p.line == 1 and 1 <= p.column <= len(query) + 1 and p.message for p in error.problems)
     else:
         assert write_condition(condition)
+
+
+@pytest.mark.parametrize("query", [*MEANT, '"5000 ms"', "退款 NEAR/1turns 到账", "agent:再见 last 1 turns of agent"])
+def test_the_rule_of_a_query_means_the_same(query: str) -> None:
+    condition = parse_query(query)
+    node = read_yaml(as_rule(query, condition, []).encode(), "rule.yaml")
+    assert node is not None
+    when = next(value for key, value in node.items[0].pairs if key.text == "when")
+    reader = Reader()
+    assert read_condition(reader, when) == condition
+    assert not reader.problems
