@@ -111,7 +111,12 @@ def explain(
 
 
 def _line(line: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in line.items())
+    return ", ".join(f"{key}: {_cells(value) if isinstance(value, Mapping) else value}" for key, value in line.items())
+
+
+def _cells(cells: Mapping[str, Any]) -> str:
+    """Columns of the call list, as a line of a case writes one."""
+    return ", ".join(f"{column} = {cell}" for column, cell in cells.items())
 
 
 def _plain(part: Part) -> dict[str, Any]:

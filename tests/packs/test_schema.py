@@ -165,6 +165,8 @@ def test_the_schema_is_printed_and_a_rule_read_aloud() -> None:
     assert "尽快" in said
     assert qc("explain", pack, "promise-without-time").stdout != said
     value = json.loads(qc("explain", pack, "long-silence", "--json").stdout)
+    recipes = RULES / "recipes-zh"
+    assert "  - call: level = VIP / call: satisfaction = 1 / customer: 我很失望" in qc("explain", recipes, "vip-unhappy").stdout
     assert value["rule"] == "long-silence"
     done = qc("explain", pack, "promise-without-tiem")
     assert done.returncode == Exit.USAGE
