@@ -53,6 +53,10 @@ def read_condition(reader: Reader, node: Node, depth: int = 0) -> Condition:
         return nothing
     heads = [key for key, _ in node.pairs if key.text in CONDITIONS]
     if not heads:
+        form = next((key for key, _ in node.pairs if key.text in FORMS), None)
+        if form is not None:
+            reader.problem(form, "there is no condition here", f"write `says: {{{form.text}: …}}`, or `never_says:`")
+            return nothing
         near = next((key for key, _ in node.pairs if meant(key.text, CONDITIONS)), None)
         place = near or (node.pairs[0][0] if node.pairs else node)
         reader.problem(place, "there is no condition here", suggestion(place.text, CONDITIONS))

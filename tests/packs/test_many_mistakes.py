@@ -96,6 +96,11 @@ def test_a_file_that_is_no_yaml_is_the_only_problem(
     assert found.message == "not YAML: the bracket that begins here has no end"
 
 
+def test_words_without_says_are_told_to_go_under_it(spoilt: Callable[[str, str], Path]) -> None:
+    (found,) = problems(spoilt("    says: [尽快, 尽早]\n    unless: {list: times}", "    list: times"))
+    assert (found.line, found.hint) == (9, "write `says: {list: …}`, or `never_says:`")
+
+
 def test_a_mistyped_condition_that_nests_is_read_on(spoilt: Callable[[str, str], Path]) -> None:
     found = problems(
         spoilt("    who: agent\n    says: [尽快, 尽早]\n    unless: {list: times}", "    al:\n      - {sayz: [好], who: you}")
