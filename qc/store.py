@@ -17,9 +17,9 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from qc.errors import StoreError
 from qc.tables import TABLES, schema
@@ -58,14 +58,14 @@ class Lean:
     `left_out`: members that are not read at all. By name, of any list.
 
     `digests`: where the row group's digests hold, they come as another column (`qc.digests.DIGEST`), and then `with_digests` is
-    left out too, and of `if_any` what is null throughout.
+    left out too, and of `if_any` what is null throughout, or where a word is given, what that cannot be among.
     """
 
     numbered: frozenset[str] = frozenset()
     left_out: frozenset[str] = frozenset()
     digests: bool = False
     with_digests: frozenset[str] = frozenset()
-    if_any: frozenset[str] = frozenset()
+    if_any: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class Store:
@@ -225,7 +225,7 @@ class Store:
         import pyarrow as pa
 
         try:
-            with _source(share.path) as part:
+            with _source(share.path, lean) as part:
                 file = _open(share.path, part)
                 leaves, columns, numbered = _leaves_to_read(file, part, share.group, table, columns, lean)
                 if numbered:
@@ -250,6 +250,7 @@ class Store:
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _write(self, table: str, data: pa.Table, stem: str) -> Path:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         from qc import digests
@@ -260,7 +261,11 @@ class Store:
                 if table == DIGESTED:
                     digests.write(data, out, _GROUP_ROWS)
                 else:
-                    pq.write_table(data, out, compression="zstd", row_group_size=_GROUP_ROWS)
+                    flat = [
+                        f.name for f in data.schema if not pa.types.is_nested(f.type)
+                    ]  # of others nobody asks the least value
+                    how = {"compression": "zstd", "row_group_size": _GROUP_ROWS, "write_statistics": flat}
+                    pq.write_table(data, out, **how)
                 out.flush()
                 os.fsync(out.fileno())
             with self._writing(table):
@@ -496,12 +501,12 @@ def _conform(data: pa.Table, table: str, want: Sequence[str]) -> pa.Table:
 
     target = pa.schema([schema(table).field(c) for c in want])
     arrays = []
-    for field in target:
-        if field.name in data.column_names:
-            column = data[field.name]
-            arrays.append(column if column.type.equals(field.type) else _cast(column, field.type))
+    for wanted in target:
+        if wanted.name in data.column_names:
+            column = data[wanted.name]
+            arrays.append(column if column.type.equals(wanted.type) else _cast(column, wanted.type))
         else:
-            arrays.append(pa.nulls(data.num_rows, field.type))
+            arrays.append(pa.nulls(data.num_rows, wanted.type))
     return pa.table(arrays, schema=target)
 
 
@@ -516,7 +521,7 @@ def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
 
 
 def _leaves_to_read(
-    file: Any, part: BinaryIO, group: int, table: str, columns: Sequence[str], lean: Lean | None
+    file: Any, part: Any, group: int, table: str, columns: Sequence[str], lean: Lean | None
 ) -> tuple[list[str], Sequence[str], list[str] | None]:
     """What to read of a row group; the columns that come of it; and what comes as numbers, None where nothing is read leanly."""
     from qc.digests import DIGEST, hold
@@ -530,7 +535,8 @@ def _leaves_to_read(
     whole = file.metadata.row_group(group)
     if lean.digests and hold(file, part, group):
         columns = (*columns, DIGEST)
-        none = {p for p, i in leaves.items() if _member(p) in lean.if_any and _all_null(whole.column(i))}
+        asked = {path: lean.if_any[_member(path)] for path in leaves if _member(path) in lean.if_any}
+        none = {path for path, word in asked.items() if _without(whole.column(leaves[path]), word)}
         left_out = left_out | lean.with_digests
         leaves = {path: i for path, i in leaves.items() if path not in none}
     wanted = [path for path in leaves if path.split(".")[0] in columns and _member(path) not in left_out]
@@ -542,14 +548,24 @@ def _member(path: str) -> str:
     return [name for name in path.split(".") if name not in ("list", "element")][-1]
 
 
-def _all_null(column: Any) -> bool:
+def _without(column: Any, word: str | None) -> bool:
+    """Whether a row group's column is null throughout, or this word is not among what it holds."""
     known = column.statistics
-    return known is not None and known.has_null_count and bool(known.null_count == column.num_values)
+    if known is None or not known.has_null_count:
+        return False
+    if known.null_count == column.num_values:
+        return True
+    return word is not None and known.has_min_max and not known.min <= word <= known.max
 
 
-def _source(part: Path) -> BinaryIO:
+def _source(part: Path, lean: Lean | None) -> Any:
+    """The part as a file. One that is checked and read is read into memory once, if it is not too large."""
+    import pyarrow as pa
+
     try:
-        return open(part, "rb")
+        if lean is None or not lean.digests or part.stat().st_size > _BATCH_BYTES // 4:
+            return open(part, "rb")
+        return pa.BufferReader(part.read_bytes())
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -560,7 +576,7 @@ def _unreadable(part: Path, error: Exception) -> StoreError:
     return StoreError(f"cannot read the part: {error}", where=str(part), hint="move the file away and run again")
 
 
-def _open(part: Path, source: BinaryIO | None = None, numbered: Sequence[str] | None = None) -> Any:
+def _open(part: Path, source: Any = None, numbered: Sequence[str] | None = None) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

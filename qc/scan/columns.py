@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from qc.digests import DIGEST, digests
 from qc.digests.rows import COLUMNS, ROLES
 from qc.packs.conditions import Window
+from qc.scan import compiled, sums
 from qc.scan.folding import Folded, codes_of, fold_chosen, fold_utf8, ranges
 from qc.scan.view import LOST, MAX_TURN_CHARS, Call, Span, Turn, view
 from qc.text.normal import Normal, normal
@@ -39,15 +40,14 @@ class Columns:
     def __init__(self, table: pa.Table) -> None:
         self.table = table.combine_chunks()
         self.size = table.num_rows
-        self.ok = _bools(pc.fill_null(pc.equal(self._column("status"), "ok"), False))
+        self.ok = _is(self._column("status"), "ok")
         self.roles = list(ROLES)
         self.turn_first, turns = _lists(self._column("turns"))
         self.turn_call = np.repeat(np.arange(self.size), np.diff(self.turn_first))
         self._turn = _members(turns)
         self.turn_role = self._roles(self._turn["role"])
-        self.turn_start, no_start = _numbers(self._turn["start_ms"])
-        end, no_end = _numbers(self._turn["end_ms"])
-        self.turn_end = np.maximum(self.turn_start, end)
+        self.turn_start, _ = _numbers(self._turn["start_ms"])
+        self.turn_end = np.maximum(self.turn_start, _numbers(self._turn["end_ms"])[0])
         self.turn_text = pc.fill_null(self._turn["text"], "") if self._turn["text"].null_count else self._turn["text"]
         self.turn_sure = self._turn_member("avg_logprob", pa.float32())
         self.turn_level = self._turn_member("level_dbfs", pa.float32())
@@ -58,16 +58,23 @@ class Columns:
         self.span_call = np.repeat(np.arange(self.size), np.diff(self.span_first))
         span = _members(spans)
         self.span_role = self._roles(span["role"])
-        self.span_channel, missing = _numbers(span["channel"])
-        self.span_channel = np.where(missing, _NO_CHANNEL, self.span_channel)
-        self.span_start, no_span_start = _numbers(span["start_ms"])
-        span_end, no_span_end = _numbers(span["end_ms"])
-        self.span_end = np.maximum(self.span_start, span_end)
-        self.span_heard = _bools(pc.fill_null(span["heard"], False))
-        self.span_lost = _bools(pc.fill_null(pc.equal(span["why"], LOST), False))
-        warned = self._warned("no_times")
-        odd = warned | self._any_turn(no_start | no_end | _bools(turns.is_null()))
-        odd |= self._any_span(no_span_start | no_span_end | _bools(spans.is_null())) | (np.diff(self.span_first) == 0)
+        self.span_channel = _channels(span["channel"])
+        self.span_start, _ = _numbers(span["start_ms"])
+        self.span_end = np.maximum(self.span_start, _numbers(span["end_ms"])[0])
+        heard = span["heard"]
+        self.span_heard = _bools(pc.fill_null(heard, False) if heard.null_count else heard)
+        self.span_lost = _is(span["why"], LOST) if "why" in span else np.zeros(len(spans), bool)
+        odd = self._warned("no_times") | (np.diff(self.span_first) == 0)
+        for column, any_of_these in (
+            (turns, self._any_turn),
+            (self._turn["start_ms"], self._any_turn),
+            (self._turn["end_ms"], self._any_turn),
+            (spans, self._any_span),
+            (span["start_ms"], self._any_span),
+            (span["end_ms"], self._any_span),
+        ):
+            if column.null_count:
+                odd |= any_of_these(_bools(column.is_null()))
         odd |= self._without_times_to_reckon_with()
         self.odd = odd
         """Calls that only `view` reads: without times, without detected speech, with holes in them, or with absurd times."""
@@ -79,9 +86,9 @@ class Columns:
         """Calls with times that arithmetic with calls in it cannot carry; these times are made ordinary ones, so that they
         touch no other call."""
         names = ("turn_start", "turn_end", "span_start", "span_end")
-        wrong = [(getattr(self, name) < 0) | (getattr(self, name) >= _LATEST) for name in names]
-        if not any(marks.any() for marks in wrong):
+        if all(getattr(self, n).min(initial=0) >= 0 and getattr(self, n).max(initial=0) < _LATEST for n in names):
             return np.zeros(self.size, bool)
+        wrong = [(getattr(self, name) < 0) | (getattr(self, name) >= _LATEST) for name in names]
         for name in names:
             setattr(self, name, np.clip(getattr(self, name), 0, _LATEST))
         return self._any_turn(wrong[0] | wrong[1]) | self._any_span(wrong[2] | wrong[3])
@@ -94,8 +101,8 @@ class Columns:
         if not pa.types.is_dictionary(names.type):
             names = names.dictionary_encode()
         known = self._role_numbers(names.dictionary)
-        which = pc.fill_null(names.indices, len(known) - 1).to_numpy(zero_copy_only=False)
-        return known[which]
+        which = pc.fill_null(names.indices, len(known) - 1) if names.null_count else names.indices
+        return known[which.to_numpy(zero_copy_only=False)]
 
     def _role_numbers(self, names: Any) -> _Array:
         """Of each name, and last of none."""
@@ -107,8 +114,7 @@ class Columns:
 
     def _warned(self, word: str) -> _Array:
         first, words = _lists(self._column("warnings"))
-        said = _bools(pc.fill_null(pc.equal(words, word), False))
-        return any_of(said, first)
+        return any_of(_is(words, word), first)
 
     def _any_turn(self, marks: _Array) -> _Array:
         return any_of(marks, self.turn_first)
@@ -127,13 +133,25 @@ class Columns:
 
     @cached_property
     def turn_channel(self) -> _Array:
-        channels, missing = _numbers(self._turn["channel"])
-        return np.where(missing, _NO_CHANNEL, channels)
+        return _channels(self._turn["channel"])
 
     @cached_property
     def turn_chars(self) -> _Array:
         """Characters of each turn."""
         return pc.utf8_length(self.turn_text).to_numpy(zero_copy_only=False).astype(np.int64)
+
+    @cached_property
+    def _chars_so_far(self) -> _Array:
+        return np.full(len(self.turn_call), -1, np.int64)
+
+    def chars_of(self, turns: _Array) -> _Array:
+        """Characters of these turns: of most turns nobody asks."""
+        found = self._chars_so_far[turns]
+        if (found < 0).any():
+            new = np.unique(turns[found < 0])
+            self._chars_so_far[new] = pc.utf8_length(self.turn_text.take(pa.array(new))).to_numpy(zero_copy_only=False)
+            found = self._chars_so_far[turns]
+        return found
 
     @cached_property
     def call_ids(self) -> list[str]:
@@ -142,6 +160,8 @@ class Columns:
 
     @cached_property
     def overlong(self) -> _Array:
+        if (pc.max(pc.binary_length(self.turn_text)).as_py() or 0) <= MAX_TURN_CHARS:
+            return np.zeros(len(self.turn_call), bool)
         return self.turn_chars > MAX_TURN_CHARS
 
     @cached_property
@@ -232,11 +252,27 @@ def _bools(values: Any) -> _Array:
     return values.to_numpy(zero_copy_only=False).astype(bool)
 
 
+def _is(values: Any, word: str) -> _Array:
+    """Which strings are this word."""
+    if values.null_count == len(values):
+        return np.zeros(len(values), bool)
+    return _bools(pc.fill_null(pc.equal(values, word), False))
+
+
+def _channels(values: Any) -> _Array:
+    channels, missing = _numbers(values)
+    return np.where(missing, _NO_CHANNEL, channels) if values.null_count else channels
+
+
 def _numbers(values: Any) -> tuple[_Array, _Array]:
     """int64 with 0 for null, and where there was null."""
-    if not values.null_count:
-        return values.to_numpy(zero_copy_only=False).astype(np.int64), np.zeros(len(values), bool)
-    return pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(np.int64), _bools(values.is_null())
+    missing = _bools(values.is_null()) if values.null_count else np.zeros(len(values), bool)
+    return _ints(pc.fill_null(values, 0) if values.null_count else values), missing
+
+
+def _ints(values: Any) -> _Array:
+    """An array of one's own: machine code is compiled once for such, and once more for those that cannot be written."""
+    return values.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _floats(values: Any) -> tuple[_Array, _Array]:
@@ -245,6 +281,8 @@ def _floats(values: Any) -> tuple[_Array, _Array]:
 
 def _lists(column: Any) -> tuple[_Array, Any]:
     """Where each list begins (and the last ends), and all members."""
+    if column.null_count == len(column):
+        return np.zeros(len(column) + 1, np.int64), column.flatten()
     sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     return np.concatenate(([0], np.cumsum(sizes))), column.flatten()
 
@@ -260,6 +298,8 @@ def reduce_by(how: Any, values: _Array, first: _Array) -> _Array:
 
 def any_of(marks: _Array, first: _Array) -> _Array:
     """For each list whether any member is marked."""
+    if compiled.used():
+        return sums.any_of(marks, first) if marks.any() else np.zeros(len(first) - 1, bool)
     return sum_by(marks.astype(np.int64), first) > 0
 
 
@@ -322,6 +362,8 @@ class Batch:
     def look_at(self, turns: _Array | None) -> Folded:
         """From here on only these turns' normal forms are asked for (numbers in order), or those of all; by machine code."""
         self._some = None if turns is None else fold_chosen(*self.columns.texts, turns)
+        if turns is not None:
+            self.columns.chars_of(turns)  # all at once
         return self.folded
 
     @cached_property
@@ -342,18 +384,29 @@ class Batch:
     @cached_property
     def _deducted(self) -> tuple[_Array, _Array, _Array, _Array]:
         """(call, role, start, end) of heard speech under turns that do not count."""
-        c = self.columns
         listed: list[tuple[int, int, int, int]] = []
+        for i in np.flatnonzero(self._to_deduct).tolist():
+            listed.extend((i, *piece) for piece in self._deducted_of(i))
+        table = np.array(listed, np.int64).reshape(-1, 4)
+        return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
+
+    @property
+    def _to_deduct(self) -> _Array:
+        """Calls of which heard speech lies under turns that do not count (bool [calls])."""
+        c = self.columns
         lost = np.flatnonzero(~self.reliable)
+        turns = c.turn_call, c.turn_role, c.turn_channel, c.turn_start, c.turn_end
+        spans = c.span_role, c.span_channel, c.span_start, c.span_end, c.span_heard
+        if compiled.used():
+            return sums.heard_under(lost, turns, c.span_first, spans)
         call = c.turn_call[lost]
         sizes = np.diff(c.span_first)[call]
         turn, span = np.repeat(lost, sizes), ranges(c.span_first[call], sizes)
         over = c.span_heard[span] & (c.span_role[span] == c.turn_role[turn]) & (c.span_channel[span] == c.turn_channel[turn])
         over &= (c.span_start[span] < c.turn_end[turn]) & (c.span_end[span] > c.turn_start[turn])
-        for i in np.unique(c.turn_call[turn[over]]).tolist():
-            listed.extend((i, *piece) for piece in self._deducted_of(i))
-        table = np.array(listed, np.int64).reshape(-1, 4)
-        return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
+        found = np.zeros(c.size, bool)
+        found[c.turn_call[turn[over]]] = True
+        return found
 
     def _deducted_of(self, i: int) -> list[tuple[int, int, int]]:
         from qc.scan.view import apart_in_time, overlaps
@@ -366,7 +419,9 @@ class Batch:
         ):
             doubtful.setdefault((channel, role), []).append((times[0], times[1]))
         apart = {key: apart_in_time(pieces) for key, pieces in doubtful.items()}
-        spans = np.flatnonzero(c.span_heard[c.span_first[i] : c.span_first[i + 1]]) + c.span_first[i]
+        here = slice(c.span_first[i], c.span_first[i + 1])
+        near = (c.span_start[here] < c.turn_end[turns].max()) & (c.span_end[here] > c.turn_start[turns].min())
+        spans = np.flatnonzero(c.span_heard[here] & near) + c.span_first[i]
         return [
             (role, low, high)
             for channel, role, start, end in zip(
@@ -383,10 +438,15 @@ class Batch:
 
     def _coverage(self, who: str, low: _Array, high: _Array) -> tuple[_Array, _Array]:
         c = self.columns
-        length = np.minimum(c.span_end, high[c.span_call]) - np.maximum(c.span_start, low[c.span_call])
-        length = np.where(c.by(c.span_role, who, maybe=True), np.maximum(length, 0), 0)
-        total = sum_by(length, c.span_first)
-        heard = sum_by(np.where(c.span_heard, length, 0), c.span_first)
+        counts = c.by(np.arange(len(c.roles)), who, maybe=True)
+        if compiled.used():
+            times = c.span_first, c.span_start, c.span_end
+            total, heard = sums.heard_between(*times, c.span_role, c.span_heard, counts, low, high)
+        else:
+            length = np.minimum(c.span_end, high[c.span_call]) - np.maximum(c.span_start, low[c.span_call])
+            length = np.where(counts[c.span_role], np.maximum(length, 0), 0)
+            total = sum_by(length, c.span_first)
+            heard = sum_by(np.where(c.span_heard, length, 0), c.span_first)
         call, role, start, end = self._deducted
         if len(call):
             lost = np.maximum(np.minimum(end, high[call]) - np.maximum(start, low[call]), 0)
@@ -461,7 +521,7 @@ class Batch:
     def times(self, turn: _Array, first: _Array, last: _Array) -> tuple[_Array, _Array]:
         """Start and end in ms of characters of turns, as `Turn.times` says it."""
         c = self.columns
-        size = c.turn_chars[turn]
+        size = c.chars_of(turn)
         length = c.turn_end[turn] - c.turn_start[turn]
         start = c.turn_start[turn] + length * first // np.maximum(size, 1)
         end = c.turn_start[turn] + length * last // np.maximum(size, 1)
@@ -479,7 +539,7 @@ class Batch:
         """Characters of turns' original texts, as an Arrow array of strings."""
         turns, which = np.unique(turn, return_inverse=True)
         texts = codes_of(_joined(self.columns.turn_text.take(pa.array(turns))))
-        begins = np.concatenate(([0], np.cumsum(self.columns.turn_chars[turns])))[which]
+        begins = np.concatenate(([0], np.cumsum(self.columns.chars_of(turns))))[which]
         sizes = last - first
         codes = texts[ranges(begins + first, sizes)]
         widths = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)

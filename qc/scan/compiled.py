@@ -47,7 +47,7 @@ DONE, NEW_CHAR, BY_ITSELF, FULL, BAD = range(5)
 """Why `fold` stops: all is done; it wants a character's entry; a turn has to go through `qc.text.normal`; the output is full; the
 text is no UTF-8."""
 
-TURNS_AHEAD = 256
+TURNS_AHEAD = 32
 """So many turns `fold` goes on after one with a phrase that it does not know, to come back with several."""
 
 CHINESE, _LETTER, _DIGIT, SEPARATOR, ODD = 1, 2, 3, 4, 5

@@ -8,6 +8,7 @@ from typing import Any
 
 from qc.packs.conditions import Level
 from qc.packs.model import Pack
+from qc.scan.view import LOST
 from qc.store import Lean
 
 
@@ -16,7 +17,7 @@ def lean(packs: Iterable[Pack]) -> Lean:
 
     A role need not be a string for each turn, and nothing depends on `no_speech_prob`. What is only part of the digest is left
     out where that is known: how sure the recogniser was, where no pack has a floor for it; how loud a turn is, where no rule
-    asks.
+    asks. Times of characters are read where there are any, why something was not heard where a recording may break off.
     """
     packs = list(packs)
     unasked = set()
@@ -29,7 +30,7 @@ def lean(packs: Iterable[Pack]) -> Lean:
         left_out=frozenset({"no_speech_prob"}),
         digests=True,
         with_digests=frozenset(unasked),
-        if_any=frozenset({"char_ms"}),
+        if_any={"char_ms": None, "why": LOST},
     )
 
 
