@@ -146,7 +146,9 @@ def read_then(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
     if "within" in fields:
         reader.problem(fields["within"], "`within` stands beside `then:`", "write it into each step, beside its condition")
     if node.kind != "list" or not 2 <= len(node.items) <= MAX_STEPS:
-        reader.problem(node, f"`then` must be a list of 2 to {MAX_STEPS} steps", "begin each with `- `")
+        few = node.kind == "list" and len(node.items) == 1
+        hint = "write the next step under it, after `- `" if few else "begin each with `- `"
+        reader.problem(node, f"`then` must be a list of 2 to {MAX_STEPS} steps", hint)
         return Says(terms=())
     steps = []
     for index, item in enumerate(node.items):

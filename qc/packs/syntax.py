@@ -118,6 +118,10 @@ def _terms(reader: Reader, fields: dict[str, Node], key: str, how: How | None = 
     return read_terms(reader, fields[key], f"`{key}`", how) if key in fields else ()
 
 
+def _are(count: int, what: str) -> str:
+    return f"is 1 {what}" if count == 1 else f"are {count} {what}s"
+
+
 def _times(reader: Reader, fields: dict[str, Node]) -> int:
     return reader.integer(fields["times"], "`times`", 1, 1000) if "times" in fields else 1
 
@@ -131,7 +135,9 @@ def _read_says(reader: Reader, fields: dict[str, Node], depth: int) -> Condition
         words = {"any": 1, "all": -1}
         need = words[said] if said in words else reader.integer(fields["need"], "`need` (any, all, or how many)", 1, 1000)
         if terms and need > len(terms):
-            reader.problem(fields["need"], f"`need: {need}`, but there are {len(terms)} words", "lower it, or write more words")
+            reader.problem(
+                fields["need"], f"`need: {need}`, but there {_are(len(terms), 'word')}", "lower it, or write more words"
+            )
     return Says(
         terms=terms,
         who=_who(reader, fields),
@@ -242,7 +248,9 @@ def _read_at_least(reader: Reader, fields: dict[str, Node], depth: int) -> Condi
         reader.problem(fields["at_least"], "`at_least` needs `of:`", "write the conditions under `of:`, each after `- `")
     count = reader.integer(fields["at_least"], "`at_least`", 1, MAX_PARTS)
     if parts and count > len(parts):
-        reader.problem(fields["at_least"], f"`at_least: {count}`, but there are {len(parts)} conditions", "lower it")
+        reader.problem(
+            fields["at_least"], f"`at_least: {count}`, but there {_are(len(parts), 'condition')}", "lower it, or write more"
+        )
     return AtLeast(count, parts)
 
 
@@ -251,6 +259,10 @@ def _read_any(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
 
 
 def _read_not(reader: Reader, fields: dict[str, Node], depth: int) -> Condition:
+    if fields["not"].kind == "list":
+        hint = "write it without `- `" if len(fields["not"].items) < 2 else "put them under `any:` (none of them) or `all:`"
+        reader.problem(fields["not"], "`not` takes one condition", hint)
+        return Not(Says(terms=()))
     return Not(read_condition(reader, fields["not"], depth + 1))
 
 

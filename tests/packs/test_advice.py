@@ -55,6 +55,29 @@ def test_what_is_advised_against(tmp_path: Path, when: str, words: list[str] | N
     assert [message.split(" ")[1] for message in found] == words
 
 
+@pytest.mark.parametrize(
+    ("when", "idle"),
+    [
+        ("{says: [转账], except: [不要转账]}", ""),
+        ("{says: [转账], except: [转账]}", ""),
+        ("{says: [尽快, 稍后], except: [请稍后]}", ""),
+        ("{says: [尽快], except: [小时, 请尽快, 今天]}", "小时, 今天"),
+        ("{never_says: [尽快], except: [小时]}", "小时"),
+        ("{says: [3小时], except: [二十三小时]}", "二十三小时"),
+        ("{says: [三小时], except: [大概3小时]}", ""),
+        ("{says: [{word: 投诉, match: sound}], except: [不头诉]}", ""),
+        ("{says: [流量], except: [没有牛娘], match: sound, tolerate: [n/l]}", ""),
+        ("{says: [流量], except: [没有牛娘], match: sound}", "没有牛娘"),
+        ("{says: [/尽快|稍后/], except: [小时]}", ""),
+        ("{says: [尽快], except: [/小时/]}", ""),
+        ("{any: [{says: [好], in: {after: {says: [尽快], except: [小时]}}}]}", "小时"),
+    ],
+)
+def test_an_exception_that_leaves_out_nothing_is_told(tmp_path: Path, when: str, idle: str) -> None:
+    found = [message for message in advice(tmp_path, when) if "`except" in message]
+    assert [message.split("`")[1] for message in found] == ([f"except: {idle}"] if idle else [])
+
+
 def test_check_prints_it_and_exits_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     advice(tmp_path, "{says: [投诉], match: sound, tolerate: all}")
     for flags in ([], ["--json"]):

@@ -96,6 +96,21 @@ def test_a_file_that_is_no_yaml_is_the_only_problem(
     assert found.message == "not YAML: the bracket that begins here has no end"
 
 
+@pytest.mark.parametrize(
+    ("when", "message", "hint"),
+    [
+        ("not: [{says: [好]}]", "`not` takes one condition", "write it without `- `"),
+        ("not: [{says: [好]}, {says: [行]}]", "`not` takes one condition", "put them under `any:` (none of them) or `all:`"),
+        ("then: [{says: [好]}]", "`then` must be a list of 2 to 10 steps", "write the next step under it, after `- `"),
+        ("at_least: 3\n    of: [{says: [好]}]", "`at_least: 3`, but there is 1 condition", "lower it, or write more"),
+        ("says: [好]\n    need: 2", "`need: 2`, but there is 1 word", "lower it, or write more words"),
+    ],
+)
+def test_what_to_write_instead(spoilt: Callable[[str, str], Path], when: str, message: str, hint: str) -> None:
+    (found,) = problems(spoilt("    who: agent\n    says: [尽快, 尽早]\n    unless: {list: times}", f"    {when}"))
+    assert (found.message, found.hint) == (message, hint)
+
+
 def test_words_without_says_are_told_to_go_under_it(spoilt: Callable[[str, str], Path]) -> None:
     (found,) = problems(spoilt("    says: [尽快, 尽早]\n    unless: {list: times}", "    list: times"))
     assert (found.line, found.hint) == (9, "write `says: {list: …}`, or `never_says:`")
