@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from qc.packs.readable import readable
+from qc.packs.reader import parse_duration
 from qc.packs.syntax import write_condition
 from qc.search import parse_query
 from qc.search.as_rule import as_rule
@@ -27,6 +28,18 @@ from qc.search.as_rule import as_rule
 )
 def test_lengths(plain: Any, said: Any) -> None:
     assert readable(plain) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("500 ms", 500), ("8s", 8000), ("8 sec", 8000), ("1 second", 1000), ("1.5 seconds", 1500), ("8 秒", 8000), ("0.001 s", 1),
+        ("1 min", 60_000), ("2 minutes", 120_000), ("1.5 分钟", 90_000), ("1 h", 3_600_000), ("2 hours", 7_200_000), ("1 小时", 3_600_000),
+        ("8", None), ("eight s", None), ("-1 s", None), ("1 day", None), ("1 s 2", None),
+    ],
+)  # fmt: skip
+def test_every_unit_of_time_is_exact(text: str, ms: int | None) -> None:
+    assert parse_duration(text) == ms
 
 
 @pytest.mark.parametrize(
