@@ -18,6 +18,7 @@ from qc.machine import compiled
 
 _F = np.float32
 _MIDDLE, _MOST, _TINY, _EPSILON = 128, _F(127), _F(1e-12), _F(1e-5)
+_SIGN, _LESS, _LEAST = np.int32(31), np.int32(0x7FFFFFFF), np.int32(-0x7FFFFFFF)
 _BLOCK = 1024
 _APART = 256
 
@@ -66,18 +67,30 @@ def _exponentials(values, powers, count, top):  # type: ignore[no-untyped-def]
 
 @_part
 def _highest(values, count):  # type: ignore[no-untyped-def]
-    top = values[0]
+    """The largest of float32 values: as integers of the same order, which are compared many at a time."""
+    bits, top = values.view(np.int32), _LEAST
     for n in range(count):
-        top = max(top, values[n])
-    return top
+        top = max(top, np.int32(bits[n] ^ np.int32(np.int32(bits[n] >> _SIGN) & _LESS)))
+    one = np.empty(1, np.int32)
+    one[0] = top ^ np.int32(np.int32(top >> _SIGN) & _LESS)
+    return one.view(np.float32)[0]
+
+
+@_part
+def _largest(values):  # type: ignore[no-untyped-def]
+    """The largest magnitude of float32 values, and 1e-12 at least."""
+    bits, top = values.view(np.int32), np.int32(0)
+    for n in range(len(values)):
+        top = max(top, np.int32(bits[n] & _LESS))
+    one = np.empty(1, np.int32)
+    one[0] = top
+    return max(one.view(np.float32)[0], _TINY)
 
 
 @_part
 def _rounded(values, out):  # type: ignore[no-untyped-def]
     """A row as bytes about 128, its largest magnitude at 127 from there; gives that magnitude."""
-    most = _TINY
-    for n in range(len(values)):
-        most = max(most, abs(values[n]))
+    most = _largest(values)
     factor = _MOST / most
     for n in range(len(values)):
         out[n] = np.uint8(np.int32(np.rint(values[n] * factor)) + _MIDDLE)
@@ -326,17 +339,19 @@ def kept(y, keys, key_scales, values, value_scales):  # type: ignore[no-untyped-
         for c in range(d):
             key_scales[h, c] = most[h * d + c] / _MOST
             value_scales[h, c] = most[width + h * d + c] / _MOST
-    block = np.empty((64, d), np.int8)
+    block = np.empty((64, 2 * width), np.int8)
     for begin in range(0, ctx, 64):
-        end = min(begin + 64, ctx)
+        count = min(64, ctx - begin)
+        for n in range(count):
+            row, out = y[begin + n], block[n]
+            for c in range(2 * width):
+                out[c] = np.int8(np.int32(np.rint(row[c] * factors[c])))
         for h in range(heads):
-            for n in range(begin, end):
+            for n in range(count):
+                key, value = block[n, h * d : (h + 1) * d], block[n, width + h * d : width + (h + 1) * d]
+                values[h, begin + n] = value
                 for c in range(d):
-                    block[n - begin, c] = np.int8(np.int32(np.rint(y[n, h * d + c] * factors[h * d + c])))
-                    values[h, n, c] = np.int8(np.int32(np.rint(y[n, width + h * d + c] * factors[width + h * d + c])))
-            for c in range(d):
-                for n in range(begin, end):
-                    keys[h, c, n] = block[n - begin, c]
+                    keys[h, c, begin + n] = key[c]
 
 
 @_compiled

@@ -419,23 +419,26 @@ class Network:
 
     def _attended(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attention of many queries. The fused kernel multiplies bfloat16 as float32 on a CPU, so there it is done head by head
-        and in blocks of queries whose scores stay in the cache.
+        and in blocks of queries whose scores stay in the cache, and comes out in float32.
         """
         import torch
         from torch.nn import functional
 
         if self.device.type != "cpu" or self.dtype == torch.float32:
             return functional.scaled_dot_product_attention(query, keys, values)
+        from qc.transcribe.engines.softmax import exponentials
+
         query = query * query.shape[-1] ** -0.5
-        out = torch.empty(query.shape, dtype=query.dtype)
+        out, sums = torch.empty(query.shape, dtype=query.dtype), torch.empty(query.shape[:-1])
         for row in range(query.shape[0]):
             for head in range(query.shape[1]):
                 key, value = keys[row, head].contiguous().T, values[row, head].contiguous()
                 for first in range(0, query.shape[2], _QUERIES):
                     some = slice(first, first + _QUERIES)
                     scores = torch.matmul(query[row, head, some], key)
-                    torch.matmul(scores.softmax(dim=-1), value, out=out[row, head, some])
-        return out
+                    sums[row, head, some] = exponentials(scores)
+                    torch.matmul(scores, value, out=out[row, head, some])
+        return out / sums[..., None]
 
     def _causal(self, x: Tensor, layer: Layer) -> tuple[Tensor, Tensor, Tensor]:
         """Causal self-attention over whole texts: new states, keys and values."""
