@@ -205,17 +205,31 @@ def patterns_beside_peers(columns: Columns, listed: list[str], times: int) -> di
 # -- the day --------------------------------------------------------------------------------------------------------
 
 
-def day_figures(folder: Path, calls: int, times: int) -> dict[str, Any]:
-    """Every figure of one size."""
+def day_figures(folder: Path, calls: int, times: int, parts: set[str]) -> dict[str, Any]:
+    """Every figure of one size, or those of some parts."""
     day.write_day(folder, calls)
-    pack, words_pack = day.day_pack(folder), day.words_pack(folder)
     listed = day.words(1_000)
-    (folder / "words.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
+    figures: dict[str, Any] = {"calls": calls}
+    if "day" in parts:
+        figures |= whole_day(folder, calls, times)
+    if "words" in parts:
+        figures |= words_alone(folder, listed, times)
+    if "matching" in parts:
+        figures["read_seconds"] = best(lambda: _read_all(folder), 1)
+        columns = sample(folder, min(calls, SAMPLE_CALLS))
+        figures |= words_beside_peers(columns, listed, times)
+        figures |= patterns_beside_peers(columns, day.patterns(), times)
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
+
+
+def whole_day(folder: Path, calls: int, times: int) -> dict[str, Any]:
+    """The day's pack, from the table of transcripts to that of findings."""
+    pack = day.day_pack(folder)
     text_mb = (folder / "turns.txt").stat().st_size / 1e6
     seconds, peak, said = min((qc_scan(folder, pack) for _ in range(times)), key=lambda run: run[0])
     cores = min(CORE_SECONDS[-times:])
     rows = Store(folder / "scanned").read("findings", ["hits", "undecided"])
-    figures: dict[str, Any] = {
+    return {
         "calls": said["calls"],
         "text_mb": round(text_mb, 1),
         "rules": said["packs"][0]["rules"],
@@ -228,6 +242,12 @@ def day_figures(folder: Path, calls: int, times: int) -> dict[str, Any]:
         "core_seconds": cores,
         "day_core_seconds": cores * day.CALLS_A_DAY / calls,
     }
+
+
+def words_alone(folder: Path, listed: list[str], times: int) -> dict[str, float]:
+    """The words' pack and ripgrep over the turns as a text file, by turns."""
+    words_pack = day.words_pack(folder)
+    (folder / "words.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
     grep = [shutil.which("rg") or "", "-F", "-n", "-f", str(folder / "words.txt"), str(folder / "turns.txt")]
     ours, theirs, our_cores, their_cores = [], [], [], []
     for _ in range(times):
@@ -236,18 +256,13 @@ def day_figures(folder: Path, calls: int, times: int) -> dict[str, Any]:
         if grep[0]:
             theirs.append(timed(grep, folder / "lines.txt")[0])
             their_cores.append(CORE_SECONDS[-1])
-    figures["words_seconds"] = min(ours)
-    figures["words_core_seconds"] = min(our_cores)
+    figures = {"words_seconds": min(ours), "words_core_seconds": min(our_cores)}
     if theirs:
         figures["ripgrep_seconds"] = min(theirs)
         figures["ripgrep_core_seconds"] = min(their_cores)
         figures["ratio_ripgrep"] = min(ours) / min(theirs)
         figures["ratio_ripgrep_cores"] = min(our_cores) / min(their_cores)
-    figures["read_seconds"] = best(lambda: _read_all(folder), 1)
-    columns = sample(folder, min(calls, SAMPLE_CALLS))
-    figures.update(words_beside_peers(columns, listed, times))
-    figures.update(patterns_beside_peers(columns, day.patterns(), times))
-    return {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
+    return figures
 
 
 def _read_all(folder: Path) -> None:
@@ -268,18 +283,18 @@ def growth(folder: Path, calls: int, sizes: dict[str, list[int]]) -> dict[str, l
     for count in sizes.get("rules", ()):
         whens = day.word_rules(day.words(max(count, 100)), 1)[:count]
         seconds, peak, _ = qc_scan(folder, day.pack(folder, f"rules-{count}", whens))
-        found["rules"].append({"size": count, "seconds": seconds, "peak_rss_mb": peak})
+        found["rules"].append({"size": count, "seconds": seconds, "core_seconds": CORE_SECONDS[-1], "peak_rss_mb": peak})
     for count in sizes.get("words", ()):
         whens = day.word_rules(day.words(count), max(25, count // 40))
         seconds, peak, _ = qc_scan(folder, day.pack(folder, f"words-{count}", whens))
-        found["words"].append({"size": count, "seconds": seconds, "peak_rss_mb": peak})
+        found["words"].append({"size": count, "seconds": seconds, "core_seconds": CORE_SECONDS[-1], "peak_rss_mb": peak})
     pack = day.day_pack(folder)
     for count in sizes.get("calls", ()):
         part = folder / f"calls-{count}"
         part.mkdir(exist_ok=True)
         day.write_day(part, count)
         seconds, peak, _ = qc_scan(part, pack)
-        found["calls"].append({"size": count, "seconds": seconds, "peak_rss_mb": peak})
+        found["calls"].append({"size": count, "seconds": seconds, "core_seconds": CORE_SECONDS[-1], "peak_rss_mb": peak})
     if "rescan" in sizes:
         found["rescan"] = [rescan(folder, pack)]
     return found
@@ -288,6 +303,7 @@ def growth(folder: Path, calls: int, sizes: dict[str, list[int]]) -> dict[str, l
 def rescan(folder: Path, pack: Path) -> dict[str, float]:
     """A scan, one rule changed, a scan again."""
     first, _, _ = qc_scan(folder, pack)
+    first_cores = CORE_SECONDS[-1]
     file = pack / "rules-00000.yaml"
     lines = file.read_text(encoding="utf-8").splitlines()
     rule = json.loads(lines[0][2:])
@@ -295,7 +311,9 @@ def rescan(folder: Path, pack: Path) -> dict[str, float]:
     file.write_text("\n".join(["- " + json.dumps(rule, ensure_ascii=False), *lines[1:]]), encoding="utf-8")
     again, _, said = qc_scan(folder, pack, fresh=False)
     file.write_text("\n".join(lines), encoding="utf-8")
-    return {"first_seconds": first, "again_seconds": again, "evaluated": said["evaluated"], "reused": said["reused"]}
+    counts = {"evaluated": said["evaluated"], "reused": said["reused"]}
+    cores = {"first_core_seconds": first_cores, "again_core_seconds": CORE_SECONDS[-1]}
+    return {"first_seconds": first, "again_seconds": again} | cores | counts
 
 
 def hostile(folder: Path) -> dict[str, dict[str, float]]:
@@ -364,6 +382,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--work", type=Path, default=Path(".cache/bench"), help="where the made calls are kept")
     parser.add_argument("--times", type=int, default=2, help="runs of each; the shortest counts")
+    every = ("day", "words", "matching")
+    parser.add_argument("--parts", nargs="*", choices=every, default=every, help="these figures alone")
     parser.add_argument("--growth", action="store_true", help="measure growth instead")
     parser.add_argument("--hostile", action="store_true", help="measure what strangers may send instead")
     parser.add_argument("--only", nargs="*", choices=("rules", "words", "calls", "rescan"), help="with --growth: these alone")
@@ -396,7 +416,7 @@ def main() -> None:
         if options.plot and {"rules", "words", "calls"} <= set(figures):
             plot(figures, options.plot)
     else:
-        figures = day_figures(folder, calls, options.times)
+        figures = day_figures(folder, calls, options.times, set(options.parts))
     text = json.dumps(figures, indent=2)
     if options.json:
         options.json.write_text(text + "\n", encoding="utf-8")

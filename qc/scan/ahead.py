@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +13,8 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 40_000_000
 """Transcripts of so many bytes are of some ten thousand calls: their scan is worth machine code and more than one process."""
+
+_TUNABLES, _LARGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"
 
 
 def method() -> str:
@@ -24,7 +29,23 @@ def get_ready(*, machine_code: bool) -> None:
     from multiprocessing import forkserver, get_context
 
     get_context("forkserver").set_forkserver_preload(["qc.scan.ready" if machine_code else "qc.scan.emit"])
-    forkserver.ensure_running()
+    with _large_pages():
+        forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _large_pages() -> Iterator[None]:
+    """Programs begun meanwhile ask Linux for memory in large pages (glibc 2.35 on; others do not look): a batch is some hundred megabytes
+    of columns, and a twentieth of the time went into asking for them 4 KB at a time."""
+    before = os.environ.get(_TUNABLES)
+    os.environ[_TUNABLES] = _LARGE_PAGES if before is None else f"{before}:{_LARGE_PAGES}"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_TUNABLES]
+        else:
+            os.environ[_TUNABLES] = before
 
 
 def get_ready_for(store: Store) -> None:

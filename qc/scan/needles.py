@@ -61,7 +61,7 @@ class Needles:
         self._needs = single, "" in found
         self._longer = [text for text in found if len(text) > 1]
         self.most_alike = Pairs(self._longer).most_alike
-        self._forms = np.full(1 << 16, picking.LATER, np.uint32)
+        self._forms = np.full(picking.FORMS, picking.LATER, np.uint32)
         self._pairs: tuple[Any, ...] | None = None
         self._room: tuple[_Array, ...] = ()
 

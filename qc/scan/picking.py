@@ -17,6 +17,9 @@ from qc.scan.compiled import BAD, CHINESE, DONE, KIND, MULTIPLIER, NEW_CHAR, NUM
 HIT, SKIP, LATER = 1 << 31, 1 << 30, 1 << 29
 """Marks of a form: a turn with it can hold a word; it is left out, a separator; it is not known yet."""
 
+ASCII = 1 << 16
+FORMS = ASCII + 128
+
 BLOCK = 1 << 18
 """So many characters make a block; it ends with a turn."""
 
@@ -26,13 +29,14 @@ _FIRST, _SECOND = 0x9E3779B1, 0x85EBCA77
 def _forms_of(data, at, turn, forms, block, marks, rare, most_rare):  # type: ignore[no-untyped-def]
     """Turns from `turn` on into the block; gives (the turn after the last, how many have segments, their characters, how many are rare).
 
-    `data`, `at` as in `qc.scan.compiled.fold`. `forms` uint32 [0x10000]: of each character a mark, or its folded form where it
-    can be in a needle, or 0. `block`: (text uint32, for each segment the end int64, for each its turn int64); a 0 ends each.
+    `data`, `at` as in `qc.scan.compiled.fold`. `forms` uint32 [FORMS]: of each character (from ASCII on those of one byte, the rest
+    by code point, and of those without three bytes always LATER) a mark, or its folded form where it can be in a needle, or 0. `block`: (text uint32, for each segment the end int64, for each its turn int64); a 0 ends each.
     `marks` bool [turns] is set for turns with a HIT. `rare` int64: turns with other characters than these, which are left out, of
     `most_rare` bytes and a turn more at most.
     """
     text, ends, owners = block
     u1, u2, u3 = np.uint64(1), np.uint64(2), np.uint64(3)
+    three, three_bits, ascii_from = np.uint32(0xE08080), np.uint32(0xF0C0C0), np.uint32(ASCII)
     hit, skip, later = np.uint32(HIT), np.uint32(SKIP), np.uint32(LATER)
     size, segments, rares, rare_bytes = np.uint64(0), 0, 0, 0
     while turn < len(at) - 1 and size < np.uint64(BLOCK) and segments < len(ends):
@@ -44,26 +48,20 @@ def _forms_of(data, at, turn, forms, block, marks, rare, most_rare):  # type: ig
         while place < end:
             byte = np.uint32(data[place])
             if byte < np.uint32(0x80):
-                form = forms[byte]
+                form = forms[byte + ascii_from]
                 place += u1
             elif place + u2 < end:
-                second, third = np.uint32(data[place + u1]), np.uint32(data[place + u2])
-                code = np.uint32(
-                    (byte & np.uint32(15)) << np.uint32(12) | (second & np.uint32(63)) << np.uint32(6) | third & np.uint32(63)
-                )
-                wrong |= np.uint32(
-                    (byte ^ np.uint32(0xE0)) & np.uint32(0xF0) | ((second & third) ^ np.uint32(0x80)) & np.uint32(0x80)
-                )
-                wrong |= np.uint32((second | third) & np.uint32(0x40))
-                form = forms[code]
+                bits = np.uint32(byte << 16 | np.uint32(data[place + u1]) << 8 | np.uint32(data[place + u2])) ^ three
+                form = forms[np.uint32(bits >> 4 & 0xF000 | bits >> 2 & 0xFC0 | bits & 63)]
+                wrong |= bits
                 place += u3
             else:
-                wrong = np.uint32(1)
+                wrong = three_bits
                 break
             seen |= form
             text[size] = form
             size += np.uint64(form & skip == 0)
-        if wrong != 0 or seen & later != 0:
+        if wrong & three_bits != 0 or seen & later != 0:
             rare[rares] = turn
             rares += 1
             rare_bytes += at[turn + 1] - at[turn]
@@ -133,8 +131,10 @@ def _rare_forms_of(data, at, turns, table, needs, forms, block, marks, state):  
             elif loose or kind == ODD:
                 form = np.uint32(HIT)
             hit |= form == np.uint32(HIT)
-            if 0x800 <= code < len(forms) or code < 0x80:
+            if 0x800 <= code < ASCII:
                 forms[code] = form
+            elif code < 0x80:
+                forms[ASCII + code] = form
             if form & np.uint32(SKIP) == 0:
                 text[size] = form
                 size += 1

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from qc.packs.conditions import Level
 from qc.packs.model import Pack
+from qc.scan.matching import terms_of
 from qc.scan.view import LOST
 from qc.store import Lean
 
+BATCH_CALLS = 3_072
+"""Calls in one set of columns: enough that matching costs, not Python's set-up; some tens of megabytes."""
 
-def lean(packs: Iterable[Pack]) -> Lean:
+
+def calls_at_once(packs: Sequence[Pack]) -> int:
+    """How many calls to take at a time. Where only words are asked, most turns need no normal form: twice as many fit."""
+    words_alone = all(term.kind == "word" for pack in packs for rule in pack.rules for term in terms_of(rule.when))
+    return 2 * BATCH_CALLS if words_alone else BATCH_CALLS
+
+
+def lean(packs: Sequence[Pack]) -> Lean:
     """How to read the table for scanning it with these packs.
 
     A role need not be a string for each turn, and nothing depends on `no_speech_prob`. What is only part of the digest is left
     out where that is known: how sure the recogniser was, where no pack has a floor for it; how loud a turn is, where no rule
     asks. Times of characters are read where there are any, why something was not heard where a recording may break off.
     """
-    packs = list(packs)
     unasked = set()
     if all(pack.confidence_floor is None for pack in packs):
         unasked.add("avg_logprob")

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from qc.scan.emit import BatchScanner, Verdicts
     from qc.store import Share, Store
 
-BATCH_CALLS = 6_144
-"""Calls in one set of columns: enough that matching costs, not Python's set-up; some tens of megabytes."""
-
 BATCH_CHARS = 1 << 23
 """A batch with more text than this is cut, down to single calls: memory stays bounded."""
 
@@ -206,10 +203,11 @@ class _Worker:
 
     def __init__(self, job: _Job) -> None:
         from qc.scan import compiled
-        from qc.scan.reading import lean
+        from qc.scan.reading import calls_at_once, lean
 
         compiled.use(job.compiled)
-        self._lean = lean(pack for pack, _ in job.packs)
+        packs = [pack for pack, _ in job.packs]
+        self._lean, self._calls = lean(packs), calls_at_once(packs)
         self._store = job.store
         self._runs = [_PackRun(job.store, pack, signer, redo=job.redo) for pack, signer in job.packs]
         self._meta = _call_list(job.store) if any(run.needs_meta for run in self._runs) else {}
@@ -221,7 +219,7 @@ class _Worker:
         from qc.scan.columns import NAMES, Columns
 
         tables: list[Any] = []
-        for batch in self._store.share_batches("transcripts", share, NAMES, BATCH_CALLS, self._lean):
+        for batch in self._store.share_batches("transcripts", share, NAMES, self._calls, self._lean):
             for piece in _pieces(batch):
                 columns = Columns(piece)
                 counts = _Counts(calls=columns.size, failed_calls=columns.size - int(columns.ok.sum()))

@@ -98,6 +98,7 @@ def test_terms_other_than_words_need_every_turn() -> None:
         b"\xe4\xb8a",
         b"\xc0\xaf",
         b"\xe0\x80\x80",
+        b"a\xe0\x81\xa1",
         b"\xed\xa0\x80",
         b"\xf4\x90\x80\x80",
         b"\xf0\x9f\x98",
@@ -111,6 +112,7 @@ def test_what_is_no_utf8_is_refused(text: bytes) -> None:
     try:
         made = needles(["退款"])
         assert made is not None
+        assert made.pick(*utf8(["aaa", "退款", "é退款", "😀退，款"])).tolist() == [1, 2, 3]
         with pytest.raises(UnicodeDecodeError):
             made.pick(data, at)
     finally:
