@@ -5,7 +5,7 @@ the same key. Several processes may append at once: names never clash. Nothing i
 
     qc-store/
       calls/part-<nanoseconds>-<random>.parquet
-      transcripts/…  findings/…  scores/…  summaries/…
+      transcripts/…  findings/…  scores/…  summaries/…   (those of transcripts with a digest of each row: `qc.digests`)
       packs/<sha256>.json            the packs that findings were made with, flattened
 """
 

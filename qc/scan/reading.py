@@ -15,11 +15,15 @@ from qc.store import Lean
 BATCH_CALLS = 3_072
 """Calls in one set of columns: enough that matching costs, not Python's set-up; some tens of megabytes."""
 
+FEW_RULES = 1_000
+
 
 def calls_at_once(packs: Sequence[Pack]) -> int:
-    """How many calls to take at a time. Where only words are asked, most turns need no normal form: twice as many fit."""
-    words_alone = all(term.kind == "word" for pack in packs for rule in pack.rules for term in terms_of(rule.when))
-    return 2 * BATCH_CALLS if words_alone else BATCH_CALLS
+    """How many calls to take at a time. Where only words are asked, and by not too many rules, most turns need no normal form and
+    there are few verdicts: twice as many fit."""
+    rules = [rule for pack in packs for rule in pack.rules]
+    little = len(rules) <= FEW_RULES and all(term.kind == "word" for rule in rules for term in terms_of(rule.when))
+    return 2 * BATCH_CALLS if little else BATCH_CALLS
 
 
 def lean(packs: Sequence[Pack]) -> Lean:
