@@ -15,15 +15,16 @@ from qc.store import Lean
 BATCH_CALLS = 3_072
 """Calls in one set of columns: enough that matching costs, not Python's set-up; some tens of megabytes."""
 
-FEW_RULES = 1_000
+FEW_RULES, FEW_TERMS = 1_000, 20_000
 
 
 def calls_at_once(packs: Sequence[Pack]) -> int:
-    """How many calls to take at a time. Where only words are asked, and by not too many rules, most turns need no normal form and
-    there are few verdicts: twice as many fit."""
+    """How many calls to take at a time. Where only words are asked, and neither they nor the rules are very many, most turns need
+    no normal form and there are few verdicts: twice as many fit."""
     rules = [rule for pack in packs for rule in pack.rules]
-    little = len(rules) <= FEW_RULES and all(term.kind == "word" for rule in rules for term in terms_of(rule.when))
-    return 2 * BATCH_CALLS if little else BATCH_CALLS
+    terms = [term for rule in rules for term in terms_of(rule.when)]
+    few = len(rules) <= FEW_RULES and len(terms) <= FEW_TERMS
+    return 2 * BATCH_CALLS if few and all(term.kind == "word" for term in terms) else BATCH_CALLS
 
 
 def lean(packs: Sequence[Pack]) -> Lean:
