@@ -40,9 +40,7 @@ def test_the_environment_is_left_as_it_was(before: str | None, monkeypatch: pyte
 
 def test_it_is_light_and_what_is_loaded_ahead_leaves_linear_algebra_to_others() -> None:
     light = "import sys; import qc.scan.ahead; assert not {'numpy', 'pyarrow', 'numba'} & set(sys.modules)"
-    ready = (
-        "import sys, gc; import qc.scan.ready; assert 'numba' in sys.modules and 'scipy.linalg' not in sys.modules and gc.isenabled()"
-    )
+    ready = "import sys, gc; import qc.scan.ready; assert 'numba' in sys.modules and 'scipy.linalg' not in sys.modules and gc.isenabled()"
     for program in (light, ready):
         subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
     pytest.importorskip("scipy")
