@@ -28,6 +28,26 @@ def test_it_begins_where_the_files_are_large(tmp_path: Path, monkeypatch: pytest
     assert begun == [True]
 
 
+def test_a_glance_at_the_command_line_finds_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[bool] = []
+    monkeypatch.setattr(ahead, "get_ready", lambda *, machine_code: begun.append(machine_code))
+    monkeypatch.setattr(ahead, "LARGE_BYTES", 1)
+    monkeypatch.chdir(tmp_path)
+    Store(tmp_path / "here").append("transcripts", [transcript("c1", ["agent: 您好"])])
+    for arguments in (
+        ["scan", "--store", "here"],
+        ["scan", "--store=here", "--json"],
+        ["scan", "--store", str(tmp_path / "here")],
+    ):
+        ahead.glance(arguments)
+    assert begun == [True] * 3
+    for arguments in (["scan"], ["scan", "--store"], ["scan", "--store", "none"], ["scan", "--store", "a\0b"]):
+        ahead.glance(arguments)
+    for more in ("--explain", "--processes=1", "--help"):
+        ahead.glance(["scan", "--store", "here", more])
+    assert begun == [True] * 3
+
+
 @pytest.mark.parametrize("before", [None, "glibc.malloc.check=0"])
 def test_the_environment_is_left_as_it_was(before: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
