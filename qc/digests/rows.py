@@ -151,11 +151,11 @@ def _strings(strings: Any, first: _Array) -> tuple[Piece, Piece]:
     strings = pc.fill_null(strings, "") if strings.null_count else strings
     sizes = pc.binary_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
     ends = np.concatenate(([0], np.cumsum(sizes)))[first]
-    return _rows(sizes, first), (np.frombuffer(_data(strings), np.uint8), ends)
+    return _rows(sizes, first), (np.frombuffer(bytes_of(strings), np.uint8), ends)
 
 
-def _data(strings: Any) -> Any:
-    """The bytes of all strings, one after the other, without copying."""
+def bytes_of(strings: Any) -> Any:
+    """The bytes of all strings of an Arrow array, one after the other, without copying."""
     offsets = strings.buffers()[1]
     if offsets is None or not len(strings):
         return b""

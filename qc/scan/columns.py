@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qc.digests import DIGEST, digests
-from qc.digests.rows import COLUMNS, ROLES
+from qc.digests.rows import COLUMNS, ROLES, bytes_of
 from qc.packs.conditions import Window
 from qc.scan import compiled, sums
 from qc.scan.folding import Folded, codes_of, fold_chosen, fold_utf8, ranges
@@ -219,16 +219,6 @@ class Columns:
         return pa.array(digests(self.table), pa.string())
 
 
-def _data(strings: Any) -> Any:
-    """The bytes of all strings, one after the other, without copying."""
-    offsets = strings.buffers()[1]
-    if offsets is None or not len(strings):
-        return b""
-    at = np.frombuffer(offsets, np.int32, len(strings) + 1, strings.offset * 4)
-    data = strings.buffers()[2]
-    return data.slice(int(at[0]), int(at[-1] - at[0])) if data is not None else b""
-
-
 def _bytes(strings: Any) -> tuple[_Array, _Array]:
     """The bytes of all strings (uint8), and where each begins and the last ends (int64)."""
     offsets = strings.buffers()[1]
@@ -240,7 +230,7 @@ def _bytes(strings: Any) -> tuple[_Array, _Array]:
 
 
 def _joined(strings: Any) -> str:
-    return str(memoryview(_data(strings)), "utf-8")
+    return str(memoryview(bytes_of(strings)), "utf-8")
 
 
 def _members(structs: Any) -> dict[str, Any]:
