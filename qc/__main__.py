@@ -1,5 +1,5 @@
 """`python -m qc` is `qc`."""
 
-from qc.cli.main import main
+from qc.cli.begin import main
 
 main()

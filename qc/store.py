@@ -558,18 +558,48 @@ def _without(column: Any, word: str | None) -> bool:
     return word is not None and known.has_min_max and not known.min <= word <= known.max
 
 
-def _source(part: Path, lean: Lean | None) -> Any:
+@contextlib.contextmanager
+def _source(part: Path, lean: Lean | None) -> Iterator[Any]:
     """The part as a file. One that is checked and read is read into memory once, if it is not too large."""
     import pyarrow as pa
 
+    with _opened(part) as file:
+        size = os.fstat(file.fileno()).st_size
+        if lean is None or not lean.digests or size > _BATCH_BYTES // 4:
+            yield file
+            return
+        room = _rooms.pop() if _rooms else bytearray()
+        try:
+            if size > len(room):
+                room = bytearray(size + size // 8)
+            size = _read_into(memoryview(room)[:size], file, part)
+            yield pa.BufferReader(pa.py_buffer(memoryview(room)[:size]))
+        finally:
+            _rooms.append(room)
+
+
+_rooms: list[bytearray] = []
+"""Memory for the bytes of parts, used again: what is decoded from them is a copy, and fresh memory costs more than reading."""
+
+
+def _opened(part: Path) -> Any:
     try:
-        if lean is None or not lean.digests or part.stat().st_size > _BATCH_BYTES // 4:
-            return open(part, "rb")
-        return pa.BufferReader(part.read_bytes())
+        return open(part, "rb")
     except FileNotFoundError:
         raise
     except OSError as error:
         raise _unreadable(part, error) from error
+
+
+def _read_into(room: memoryview, file: Any, part: Path) -> int:
+    """Fills `room`, as far as the file goes; how many bytes. Raises StoreError."""
+    done = 0
+    try:
+        while done < len(room) and (more := file.readinto(room[done:])):
+            done += more
+    except OSError as error:
+        raise _unreadable(part, error) from error
+    return done
 
 
 def _unreadable(part: Path, error: Exception) -> StoreError:

@@ -121,10 +121,6 @@ def main(argv: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     asked = arguments[:1] if arguments and arguments[0] in {*VERBS, *GROUPS} else []
     built = _with(asked) if asked else app  # to build what all verbs understand takes a fifth of a second
-    if asked == ["scan"]:
-        from qc.scan.ahead import glance
-
-        glance(arguments)
     try:
         code = built(args=arguments, prog_name="qc", standalone_mode=True)
     except QcError as error:

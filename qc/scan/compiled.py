@@ -47,8 +47,8 @@ DONE, NEW_CHAR, BY_ITSELF, FULL, BAD = range(5)
 """Why `fold` stops: all is done; it wants a character's entry; a turn has to go through `qc.text.normal`; the output is full; the
 text is no UTF-8."""
 
-TURNS_AHEAD = 32
-"""So many turns `fold` goes on after one with a phrase that it does not know, to come back with several."""
+MOST_AHEAD = 512
+"""So many turns `fold` goes on at most after one with a phrase that it does not know, to come back with several."""
 
 CHINESE, _LETTER, _DIGIT, SEPARATOR, ODD = 1, 2, 3, 4, 5
 KIND, _PHRASE, NUMERAL, _READ_OUT = 7, 8, 16, 32
@@ -64,7 +64,7 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
     [n, 4]: start, size, where in `news`, length. `out` uint32 [3, n]: code point, first source character, one past the
     last, within the turn. On NEW_CHAR `state[2]` is the code point. `work` uint32 [4, longest]: room for a turn.
 
-    Turns with an unknown phrase are left out, whatever it says; then `state[3]` phrases are to be learned, and `state[4]`, `[5]` are
+    After a turn with an unknown phrase it only looks for more of these, whatever it says; then `state[3]` phrases are to be learned, and `state[4]`, `[5]` are
     what `state[0]`, `[1]` have to be afterwards. `missed`: (their characters uint32 [at least the longest turn], where each
     ends int64 [turns that it goes on for after the first]).
     """
@@ -132,7 +132,6 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
             return BY_ITSELF
         # the numerals
         plain = (all_marks >> 24 & NUMERAL) == 0
-        known = True
         forms = chars
         count = size
         if not plain:
@@ -184,7 +183,6 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
                                     break
                             slot = (slot + np.uint64(1)) & np.uint64(len(slots) - 1)
                         if found < 0:
-                            known = False
                             if unknown == 0:
                                 state[4], state[5] = turn, used
                             elif noted + j - i > len(missed_codes):
@@ -220,7 +218,7 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
                     low[count], high[count] = k, k + 1
                     count += 1
                 i = j
-        if not known:
+        if unknown > 0:  # it comes again
             turn += 1
             continue
         # the separators

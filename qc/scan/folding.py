@@ -34,7 +34,10 @@ _PACKED = 64 // _BITS
 _MEMO = 400_000
 """Most phrases to remember."""
 
-_MISSED = 1 << 12
+_FEW, _LEAST_AHEAD = 1_000, 32
+"""With fewer phrases known than this, most are unknown; so many turns at least are looked through after one."""
+
+_MISSED = 1 << 13
 """Room for the characters of unknown phrases, besides those of the longest turn."""
 
 _Array = Any
@@ -324,17 +327,21 @@ def _fold_compiled(data: _Array, at: _Array, ends: _Array, chars: int) -> Folded
     state = np.zeros(6, np.int64)
     longest = int((ends - at).max(initial=0))
     work = np.empty((4, 2 * longest + 64), np.uint32)
-    missed = np.empty(longest + _MISSED, np.uint32), np.empty(compiled.TURNS_AHEAD, np.int64)
+    unknown = np.empty(longest + _MISSED, np.uint32), np.empty(compiled.MOST_AHEAD, np.int64)
+    ahead = compiled.MOST_AHEAD if len(TABLES.phrase_book) < _FEW else _LEAST_AHEAD
     while True:
+        missed = unknown[0], unknown[1][:ahead]
         phrases = TABLES.phrase_book
         texts = data, at, ends
         tables = TABLES.packed, TABLES.digits, phrases.arrays, phrases.edits, TABLES.news
         why = compiled.fold(*texts, *tables, out, first, state, work, missed)
         if state[3]:
             new = _phrases(missed[0], missed[1][: state[3]])
+            if ahead > 1:  # many in few turns: more to come
+                ahead = min(max(_LEAST_AHEAD, 16 * len(new)), compiled.MOST_AHEAD)
             if len(phrases) + len(new) > _MEMO:  # so many that one turn's are kept at a time
                 TABLES.forget()
-                missed = missed[0], missed[1][:1]
+                ahead = 1
                 new = new[:1]
             TABLES.phrase_book.learn(new)
             state[:2] = state[4:]

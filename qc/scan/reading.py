@@ -15,16 +15,22 @@ from qc.store import Lean
 BATCH_CALLS = 3_072
 """Calls in one set of columns: enough that matching costs, not Python's set-up; some tens of megabytes."""
 
+BATCH_BYTES = 1 << 26
+"""A set with more text than this is cut, down to single calls: memory stays bounded."""
+
 FEW_RULES, FEW_TERMS = 1_000, 20_000
+_MANY_CALLS, _MANY_BYTES = 16_384, 3 << 25
 
 
-def calls_at_once(packs: Sequence[Pack]) -> int:
-    """How many calls to take at a time. Where only words are asked, and neither they nor the rules are very many, most turns need
-    no normal form and there are few verdicts: twice as many fit."""
+def at_once(packs: Sequence[Pack]) -> tuple[int, int]:
+    """How many calls to take at a time, and how many bytes of text. Where only words are asked, and neither they nor the rules are
+    very many, most turns need no normal form and there are few verdicts: all calls that are read at once."""
     rules = [rule for pack in packs for rule in pack.rules]
     terms = [term for rule in rules for term in terms_of(rule.when)]
     few = len(rules) <= FEW_RULES and len(terms) <= FEW_TERMS
-    return 2 * BATCH_CALLS if few and all(term.kind == "word" for term in terms) else BATCH_CALLS
+    if few and all(term.kind == "word" for term in terms):
+        return _MANY_CALLS, _MANY_BYTES
+    return BATCH_CALLS, BATCH_BYTES
 
 
 def lean(packs: Sequence[Pack]) -> Lean:

@@ -46,8 +46,8 @@ def load() -> None:
 
 
 compiled.use(True)
-with contextlib.suppress(Exception), without("scipy.linalg"):  # whatever is wrong is said by the process that needs it
-    load()  # Numba asks for SciPy, which no loop here needs: a quarter of a second
+with contextlib.suppress(Exception), without("scipy.linalg"), without("cffi"):  # what is wrong says the process that needs it
+    load()  # Numba asks for SciPy and cffi, which no loop here needs: a quarter of a second
 compiled.use(False)
 gc.freeze()
 gc.enable()

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from qc.scan.emit import BatchScanner, Verdicts
     from qc.store import Share, Store
 
-BATCH_CHARS = 1 << 23
-"""A batch with more text than this is cut, down to single calls: memory stays bounded."""
-
 CALLS_A_PROCESS = 4_000
 """Fewer calls than this are not worth another process."""
 
@@ -172,11 +169,12 @@ def _begin(job: _Job) -> None:
     _worker = _Worker(job)
 
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
 
 def _keep_memory() -> None:
-    """What a batch frees is for the next batch: given back to the system and asked for again it would cost a fifth of the time."""
+    """What a batch frees is for the next batch, large blocks too: given back to the system and asked for again it would cost a fifth
+    of the time."""
     import ctypes
 
     import pyarrow as pa
@@ -185,7 +183,7 @@ def _keep_memory() -> None:
         tune = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # another C library than glibc
         return
-    for name, size in ((_TRIM_THRESHOLD, 1 << 29), (_TOP_PAD, 1 << 26), (_MMAP_THRESHOLD, 1 << 25)):
+    for name, size in ((_TRIM_THRESHOLD, 1 << 29), (_TOP_PAD, 1 << 26), (_MMAP_MAX, 0)):
         tune(name, size)
     pa.set_memory_pool(pa.system_memory_pool())
 
@@ -203,11 +201,11 @@ class _Worker:
 
     def __init__(self, job: _Job) -> None:
         from qc.scan import compiled
-        from qc.scan.reading import calls_at_once, lean
+        from qc.scan.reading import at_once, lean
 
         compiled.use(job.compiled)
         packs = [pack for pack, _ in job.packs]
-        self._lean, self._calls = lean(packs), calls_at_once(packs)
+        self._lean, (self._calls, self._bytes) = lean(packs), at_once(packs)
         self._store = job.store
         self._runs = [_PackRun(job.store, pack, signer, redo=job.redo) for pack, signer in job.packs]
         self._meta = _call_list(job.store) if any(run.needs_meta for run in self._runs) else {}
@@ -220,7 +218,7 @@ class _Worker:
 
         tables: list[Any] = []
         for batch in self._store.share_batches("transcripts", share, NAMES, self._calls, self._lean):
-            for piece in _pieces(batch):
+            for piece in _pieces(batch, self._bytes):
                 columns = Columns(piece)
                 counts = _Counts(calls=columns.size, failed_calls=columns.size - int(columns.ok.sum()))
                 digests = columns.digests()
@@ -233,17 +231,17 @@ class _Worker:
             self._store.append("findings", pa.concat_tables(tables))
 
 
-def _pieces(batch: Any) -> Iterator[Any]:
-    """The batch, or where its text is very long, its halves: a call alone at last."""
+def _pieces(batch: Any, most: int) -> Iterator[Any]:
+    """The batch, or where its text is more than so many bytes, its halves: a call alone at last."""
     import pyarrow.compute as pc
 
     if batch.num_rows > 1:
         turns = pc.list_flatten(batch["turns"])
-        chars = pc.sum(pc.binary_length(pc.struct_field(turns, "text"))).as_py() or 0
-        if chars + 40 * len(turns) > 8 * BATCH_CHARS:
+        size = pc.sum(pc.binary_length(pc.struct_field(turns, "text"))).as_py() or 0
+        if size + 40 * len(turns) > most:
             half = batch.num_rows // 2
-            yield from _pieces(batch.slice(0, half))
-            yield from _pieces(batch.slice(half))
+            yield from _pieces(batch.slice(0, half), most)
+            yield from _pieces(batch.slice(half), most)
             return
     yield batch
 

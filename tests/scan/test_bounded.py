@@ -71,11 +71,12 @@ def test_very_many_turns_in_one_call_cost_a_bounded_amount_each(tmp_path: Path) 
 
 
 def test_a_batch_is_cut_where_its_text_is_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qc.scan import stage
+    from qc.scan import reading
 
     rows = [call([turn(0, "您好"), turn(1, f"尽快{i}")], f"c{i}") for i in range(9)]
     whole = scanned(tmp_path / "a", rows)
-    monkeypatch.setattr(stage, "BATCH_CHARS", 1)
+    for most in ("BATCH_BYTES", "_MANY_BYTES"):
+        monkeypatch.setattr(reading, most, 1)
     assert scanned(tmp_path / "b", rows) == whole
     assert len(whole) == 9
 
