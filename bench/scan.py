@@ -92,6 +92,7 @@ def timed(command: list[str], out: Path | None = None) -> tuple[float, float]:
 
     ctypes.CDLL(None).prctl(_ADOPT, 1, 0, 0, 0)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    os.sync()  # what one program left to be written is not waited for by the next
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     with open(out or os.devnull, "wb") as sink:

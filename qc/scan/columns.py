@@ -149,9 +149,15 @@ class Columns:
         found = self._chars_so_far[turns]
         if (found < 0).any():
             new = np.unique(turns[found < 0])
-            self._chars_so_far[new] = pc.utf8_length(self.turn_text.take(pa.array(new))).to_numpy(zero_copy_only=False)
+            self._chars_so_far[new] = self._count_chars(new)
             found = self._chars_so_far[turns]
         return found
+
+    def _count_chars(self, turns: _Array) -> _Array:
+        if compiled.used():
+            data, at = self._text_bytes
+            return compiled.count_chars(data, at[turns], at[turns + 1])
+        return pc.utf8_length(self.turn_text.take(pa.array(turns))).to_numpy(zero_copy_only=False)
 
     @cached_property
     def call_ids(self) -> list[str]:
@@ -167,10 +173,13 @@ class Columns:
     @cached_property
     def texts(self) -> tuple[_Array, _Array]:
         """UTF-8 of all turns, and where each begins and the last ends; those left out that are too long to be one."""
-        text = self.turn_text
         if self.overlong.any():
-            text = pc.if_else(pa.array(self.overlong), "", text)
-        return _bytes(text)
+            return _bytes(pc.if_else(pa.array(self.overlong), "", self.turn_text))
+        return self._text_bytes
+
+    @cached_property
+    def _text_bytes(self) -> tuple[_Array, _Array]:
+        return _bytes(self.turn_text)
 
     @cached_property
     def folded(self) -> Folded:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 gc.disable()  # what is imported stays: looking through it again and again takes a sixth of the time
 
+import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
 from qc.packs.conditions import Term  # noqa: E402
@@ -40,6 +41,7 @@ def load() -> None:
     turns = [{**place, "turn": 0, "text": "您好，一二三，您们好"}]
     row = {"call_id": "c", "status": "ok", "warnings": [], "turns": turns, "spans": [{**place, "heard": True}]}
     columns = Columns(pa.Table.from_pylist([row], schema=schema("transcripts")).select(NAMES))
+    columns.chars_of(np.zeros(1, np.int64))
     for terms in (WORDS, TERMS):
         finder = Finder(terms)
         finder.find(Batch(columns, None, {}).look_at(finder.turns(*columns.texts)))
