@@ -504,7 +504,7 @@ def on_a_cpu(bench: Bench, rounds: int, folder: Path, beams: bool) -> dict[str, 
         notes.append("faster-whisper is not installed: pip install faster-whisper")
     best = compare(bench, engines, rounds)
     value: dict[str, Any] = {"call_s": round(seconds, 1), "calls": len(bench.calls)}
-    value |= {"dtype": str(ours.engine.network.dtype).removeprefix("torch."), "packed": ours.engine.packed}
+    value |= {"dtype": str(ours.engine.network.dtype).removeprefix("torch."), "pack_ms": ours.engine.pack_ms}
     mine = best["ours"].seconds
     for name, run in best.items():
         value[f"seconds_{name}"] = round(run.seconds, 3)

@@ -159,20 +159,22 @@ class Windows:
         self.cache, self.vocabulary = cache, vocabulary
         self.rng, self.nrng = random.Random(seed), np.random.default_rng(seed)
 
-    def piece(self, side, index: int) -> tuple[np.ndarray, int, int, str]:
-        """An utterance with a little of the line before and after it."""
+    def piece(self, side, index: int, fed: bool = False, beside: bool = False) -> tuple[np.ndarray, int, int, str]:
+        """An utterance with a little of the line before and after it; `fed`: as much as the transcriber gives, less `beside` another."""
         frames, items = side
         start, end, text = items[index]
-        before = min(self.rng.randint(4, 32), start - (items[index - 1][1] if index else 0))
+        least, most = ((4, 26) if beside else (10, 44)) if fed else (4, 32)
+        before = min(self.rng.randint(least, most), start - (items[index - 1][1] if index else 0))
         after_limit = (items[index + 1][0] if index + 1 < len(items) else len(frames)) - end
-        after = min(self.rng.randint(6, 32), after_limit)
+        least, most = ((6, 26) if self.rng.random() < 0.5 else (10, 44)) if fed else (6, 32)
+        after = min(self.rng.randint(least, most), after_limit)
         return frames[start - before : end + after], before, before + end - start, text
 
-    def draw(self, limit: int, count: int) -> Window | None:
-        """Up to `count` utterances that fit into `limit` frames."""
+    def draw(self, limit: int, count: int, fed: bool = False) -> Window | None:
+        """Up to `count` utterances that fit into `limit` frames; `fed`: mostly of one voice, as the transcriber packs them."""
         rng = self.rng
         side = rng.choice(self.cache.sides)
-        kind = rng.random()  # one voice, two voices by turns, or another voice every time
+        kind = rng.uniform(0.2, 0.65) if fed else rng.random()  # two voices by turns, one voice, or another voice every time
         other = rng.choice(self.cache.sides) if kind < 0.25 else side
         many = kind > 0.6
         index = {id(side): rng.randrange(len(side[1])), id(other): rng.randrange(len(other[1]))}
@@ -187,7 +189,7 @@ class Windows:
                 level[id(now)] = np.float16(rng.uniform(-0.8, 0.8))
             if index[id(now)] >= len(now[1]):
                 index[id(now)] = 0
-            raw, start, end, text = self.piece(now, index[id(now)])
+            raw, start, end, text = self.piece(now, index[id(now)], fed, n > 0)
             index[id(now)] += 1
             encoded = self.vocabulary.encode(text)
             if encoded is None:
@@ -253,9 +255,11 @@ class Batches:
         self.rng = windows.rng
         self.words = [r for r, w in enumerate(self.v.weight) if w > 0]
 
-    def plan(self) -> tuple[int, int, int]:
-        """(frames of the window, most utterances in it, windows in the batch) for this moment of training."""
+    def plan(self) -> tuple[int, int, int, bool]:
+        """(frames of the window, most utterances in it, windows in the batch, whether as the transcriber feeds them) for now."""
         p, rng = self.clock(), self.rng
+        if rng.random() < self.fed:
+            return self._as_fed()
         if p < 0.12 and not self.begun:
             limit, count = rng.choice((300, 400, 500, 600)), 1
         elif p < self.packed_from:  # one or a few utterances; attention over 30 s costs most of a step
@@ -264,9 +268,20 @@ class Batches:
         else:  # as the transcriber feeds it: one utterance, a few, and windows packed full
             limit = 3000 if rng.random() < self.full else rng.choice((500, 700, 900, 1500))
             count = 1 if rng.random() < 0.2 else 16
-        return limit, count, max(3, self.budget // limit)
+        return limit, count, max(3, self.budget // limit), False
 
-    packed_from, full, begun = 0.6, 0.33, False
+    def _as_fed(self) -> tuple[int, int, int, bool]:
+        """A plan of what the transcriber feeds: packs of some seconds, long utterances alone, and a word or two alone."""
+        kind, rng = self.rng.random(), self.rng
+        if kind < 0.15:
+            limit, count = 250, 2
+        elif kind < 0.85:
+            limit, count = rng.choice((500, 600, 600, 700)), 6
+        else:
+            limit, count = rng.choice((900, 1300)), 1
+        return limit, count, self.budget // limit, True
+
+    packed_from, full, begun, fed = 0.6, 0.33, False, 0.0
     budget = 12_000
 
     def prompt(self, window: Window) -> list[int]:
@@ -291,7 +306,7 @@ class Batches:
 
     def draw(self) -> Batch:
         rng, row, tok = self.rng, self.v.row, self.v.tok
-        limit, count, n = self.plan()
+        limit, count, n, fed = self.plan()
         p = self.clock()
         full = limit == 3000
         windows: list[Window] = []
@@ -304,7 +319,7 @@ class Batches:
                 fill = 900 if p < self.packed_from else 2800
                 if rng.random() < 0.35:  # a window that is not full
                     fill = rng.randint(300, fill)
-            w = self.windows.draw(fill, count)
+            w = self.windows.draw(fill, count, fed)
             if w is not None:
                 windows.append(w)
         frames = limit if full else min(limit, (max(len(w.raw) for w in windows) + 51) // 2 * 2)
@@ -741,6 +756,7 @@ class Producers:
 def draws(a: argparse.Namespace, cache: Cache, vocabulary: Vocabulary, seed: int, clock) -> Batches:
     batches = Batches(Windows(cache, vocabulary, seed), clock)
     batches.budget, batches.packed_from, batches.full, batches.begun = a.frames, a.packed_from, a.full, bool(a.init)
+    batches.fed = a.fed
     return batches
 
 
@@ -971,6 +987,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--decoder-lr", type=float, default=1.0, help="how much faster the decoder's matrices learn")
     parser.add_argument("--packed-from", type=float, default=0.6, help="share of the time after which windows are packed full")
     parser.add_argument("--full", type=float, default=0.33, help="share of batches with full windows from then on")
+    parser.add_argument(
+        "--fed", type=float, default=0.0, help="share of batches as the transcriber feeds this model: packs of some seconds"
+    )
     parser.add_argument("--guide", type=float, default=1.0, help="weight of the guided attention")
     parser.add_argument("--hold", type=float, default=0.15, help="share of the time before the rate falls")
     parser.add_argument("--average", type=float, default=0.99)

@@ -45,7 +45,8 @@ ModelDir = Annotated[Path | None, typer.Option("--model-dir", help="Where models
 Engine = Annotated[str, typer.Option("--engine", help="auto, whisper, openai, faster-whisper or replay.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="auto, int8 (CPU), float32, bfloat16 or float16.")]
 Packing = Annotated[
-    str, typer.Option("--pack", help="Several utterances in one window: auto (as the model takes it), on or off.")
+    str,
+    typer.Option("--pack", help="Several utterances in one window: auto (as far as suits the model), on (up to 29.4 s) or off."),
 ]
 PromptFile = Annotated[
     Path | None, typer.Option("--prompt-file", help="Text file of words to expect: names of products, places, people.")

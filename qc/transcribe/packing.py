@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from qc.transcribe.engines import RATE_HZ, Window
 
 PACK_MS = 29_400
-"""Most sound of a packed window; each utterance has its own quiet end, so only a little room is left behind the last."""
+"""Most sound of a packed window; each utterance has its own quiet end, so only a little room is left behind the last. A model may say less."""
 _ENDS = frozenset("。？！?!.…")
 _MARKS = _ENDS | frozenset("，、；：,;:”’」』）)")
 _REACH = 2  # characters by which the place between two utterances may be off, when the text has a sentence's end there

@@ -234,6 +234,14 @@ def test_forced_counts_are_kept_to_the_token(tiny: str) -> None:
     assert [len(j.tokens) for j in tokens_of(made, windows())] == [round(4.5 * w.speech_ms / 1000) or 1 for w in windows()]
 
 
+@pytest.mark.parametrize(("pack", "embedded", "other"), [("auto", 5_000, 10_000), ("on", 29_400, 10_000), ("off", 0, 0)])
+def test_windows_are_packed_as_far_as_suits_the_model(tmp_path: Path, pack: str, embedded: int, other: int) -> None:
+    for model, most in (("demo-zh", embedded), (str(tiny_checkpoint(tmp_path)), other)):  # its windows are 10 s
+        made = open_engine("whisper", EngineRequest(model, device="cpu", batch=1, dtype="float32", pack=pack))
+        assert isinstance(made, WhisperEngine)
+        assert made.pack_ms == most
+
+
 def test_packed_windows_answer_each_utterance_in_its_own_time(tiny: str) -> None:
     made = open_engine("whisper", EngineRequest(tiny, device="cpu", batch=2, dtype="float32", pack="on"))
     assert isinstance(made, WhisperEngine)

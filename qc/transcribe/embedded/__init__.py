@@ -21,6 +21,8 @@ EMBEDDED_NAME = "demo-zh"
 SHORT = (300, 100)
 """Places of audio at the least (6 s), and of silence behind a window (2 s), in which this model hears as well as in 1,500: see the
 model card."""
+PACK_MS = 5_000
+"""Most sound of a window of several utterances that this model hears as well as one utterance alone: see the model card."""
 MODEL_FILE = Path(__file__).with_name("model.safetensors")
 _ROWS, _IDS, _TABLE = "decoder.token_embedding.rows", "decoder.token_embedding.ids", "decoder.token_embedding.weight"
 _POSITIONS = "encoder.positional_embedding"
@@ -59,11 +61,6 @@ def alignment_heads() -> list[tuple[int, int]]:
     import json
 
     return [(int(layer), int(head)) for layer, head in json.loads(_metadata().get("alignment_heads", "[]"))]
-
-
-def packs() -> bool:
-    """Whether the file says that it was made for windows full of utterances (`packs` in its metadata)."""
-    return _metadata().get("packs") == "true"
 
 
 def load_state() -> tuple[dict[str, int], dict[str, Tensor]]:

@@ -17,6 +17,7 @@ from qc.errors import ModelError
 from qc.progress import Progress
 from qc.transcribe.engines import hugging_face
 from qc.transcribe.engines.download import default_folder, digest, fetch
+from qc.transcribe.packing import PACK_MS
 
 _BOUNDS = {
     "n_mels": (80, 128),
@@ -51,15 +52,15 @@ class Checkpoint:
 class Weights:
     """A checkpoint that is read. `dims`, `state`: openai-whisper's sizes and state dict.
 
-    `alignment_heads`: (layer, head) of those that follow the audio, None where nobody listed them; `packs`: whether it was
-    made for windows full of utterances; `short`: (places of audio at the least, places of silence behind a window) in which it
+    `alignment_heads`: (layer, head) of those that follow the audio, None where nobody listed them; `pack_ms`: most
+    sound of a window of several utterances that it hears as well as one utterance alone; `short`: (places of audio at the least, places of silence behind a window) in which it
     hears short windows as well as in all of n_audio_ctx (None: not known).
     """
 
     dims: dict[str, int]
     state: dict[str, Any]
     alignment_heads: list[tuple[int, int]] | None
-    packs: bool
+    pack_ms: int
     short: tuple[int, int] | None = None
 
 
@@ -113,7 +114,7 @@ def _embedded(model: str) -> Path | None:
 def read_weights(checkpoint: Checkpoint) -> Weights:
     """Sizes, tensors and what is known of the model. Raises ModelError for anything that is no Whisper checkpoint."""
     heads: list[tuple[int, int]] | None = None
-    packs, short = True, None
+    pack_ms, short = PACK_MS, None
     if checkpoint.path.is_dir():
         sizes, state, heads = hugging_face.read(checkpoint.path)
         dims = checked_dims(sizes, checkpoint.path)
@@ -125,11 +126,11 @@ def read_weights(checkpoint: Checkpoint) -> Weights:
     if checkpoint.embedded:
         from qc.transcribe import embedded
 
-        heads, packs, short = embedded.alignment_heads(), embedded.packs(), embedded.SHORT
+        heads, pack_ms, short = embedded.alignment_heads(), embedded.PACK_MS, embedded.SHORT
     _check_shapes(dims, state, checkpoint.path)
     if heads is not None:
         heads = [h for h in heads if h[0] < dims["n_text_layer"] and h[1] < dims["n_text_head"]] or None
-    return Weights(dims, state, heads, packs, short)
+    return Weights(dims, state, heads, pack_ms, short)
 
 
 def _published_heads(name: str, dims: Mapping[str, int]) -> list[tuple[int, int]] | None:

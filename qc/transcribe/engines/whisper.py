@@ -57,8 +57,8 @@ def _open(checkpoint: Checkpoint, request: EngineRequest, driver: Driver) -> Whi
     weights = read_weights(checkpoint)
     tokens = Tokens(weights.dims["n_vocab"], weights.dims["n_text_ctx"], request.language, request.prompt)
     network = Network(weights.dims, weights.state, device, *_dtype(request.dtype, device))
-    packed = weights.packs if request.pack == "auto" else request.pack == "on"
-    return WhisperEngine(checkpoint, network, tokens, request.batch, weights, packed, driver)
+    pack_ms = {"auto": weights.pack_ms, "on": PACK_MS}.get(request.pack, 0)
+    return WhisperEngine(checkpoint, network, tokens, request.batch, weights, pack_ms, driver)
 
 
 def device_of(name: str) -> str:
@@ -128,7 +128,8 @@ def _cpu_has_bf16() -> bool:
 
 
 class WhisperEngine:
-    """A loaded checkpoint. `tokens_per_s`: when set, every window says exactly so many tokens a second (to measure speed)."""
+    """A loaded checkpoint. `pack_ms`: most sound of a window of several utterances, 0
+    for one a window. `tokens_per_s`: when set, every window says exactly so many tokens a second (to measure speed)."""
 
     name = "whisper"
     knows_calls = False
@@ -140,17 +141,18 @@ class WhisperEngine:
         tokens: Tokens,
         batch: int,
         weights: Weights,
-        packed: bool,
+        pack_ms: int,
         driver: Driver,
     ) -> None:
         self.model, self.model_sha256 = checkpoint.name, checkpoint.sha256
-        self.network, self.tokens, self.packed = network, tokens, packed
+        self.network, self.tokens = network, tokens
         heads = weights.alignment_heads
         self.rough_times = not heads
         self.at_once = 1 if network.dtype.itemsize == 4 and network.device.type == "cpu" else _CALLS[network.device.type]
         self.tokens_per_s: float | None = None
         frames = 2 * network.dims["n_audio_ctx"]
         self._frames = frames
+        self.pack_ms = min(pack_ms, frames * HOP * 1000 // RATE_HZ)
         self.longest_ms = max(1_000, frames * HOP * 1000 // RATE_HZ - _MARGIN_MS)
         words = tokens.vocabulary
         align = Aligner(len(words.initial), heads or fallback_heads(network.dims))
@@ -185,7 +187,7 @@ class WhisperEngine:
 
     def hear(self, call: CallKey, windows: Sequence[Window]) -> list[Heard]:
         """Greedy text of each window, packed where that is on. Raises CallError when the device's memory does not suffice."""
-        packs = pack(windows, min(PACK_MS, self._frames * HOP * 1000 // RATE_HZ)) if self.packed else single(windows)
+        packs = pack(windows, self.pack_ms) if self.pack_ms else single(windows)
         jobs = [self._job(one.windows) for one in packs]
         self._decode(call, jobs)
         answers: list[Heard | None] = [None] * len(windows)
