@@ -112,7 +112,19 @@ def test_bits_do_not_depend_on_where_memory_lies() -> None:
             near[-width:] = weight
             assert figures(near[-width:]) == wanted
     assert min(map(abs, around)) >= 256
-    assert min(map(abs, around)) < 1 << 14  # some did lie beside it
+
+
+def test_nothing_lies_within_256_bytes_of_memory_to_work_in() -> None:
+    """Whatever else is given out, and wherever: what is around it is its own."""
+    for count in (1, 32, 1500):
+        room = loops._room.py_func(count)
+        own = room.base
+        assert (room.shape, room.dtype, own.dtype) == ((count,), np.float32, np.float32)
+        begin, end = (of.ctypes.data - own.ctypes.data for of in (room, room[count:]))
+        assert begin >= 256
+        assert own.nbytes - end >= 256
+        compiled = loops._room(count)
+        assert compiled.ctypes.data - compiled.base.data >= begin
 
 
 _LOOKED = """
