@@ -171,7 +171,7 @@ class Store:
         want = _columns(table, columns)
         position = 0
         try:
-            winners = self._winners(table, parts)
+            winners, _ = self._winners(table, parts)
         except FileNotFoundError:
             raise _compacted(self.path / table) from None
         for part in parts:
@@ -198,16 +198,14 @@ class Store:
         """The table cut where its files can be read apart, in the order of parts. Raises StoreError."""
         parts = self.parts(table)
         try:
-            winners = self._winners(table, parts)
-            files = [(part, _open(part)) for part in parts]
+            winners, groups = self._winners(table, parts)
         except FileNotFoundError:
             raise _compacted(self.path / table) from None
         found: list[Share] = []
         position = 0
-        for part, file in files:
+        for part, sizes in zip(parts, groups, strict=True):
             first = 0
-            for group in range(file.num_row_groups):
-                rows = file.metadata.row_group(group).num_rows
+            for group, rows in enumerate(sizes):
                 kept = winners[position : position + rows]
                 if kept.any():
                     found.append(Share(part, group, rows, first, None if kept.all() else kept))
@@ -229,7 +227,7 @@ class Store:
                 file = _open(share.path, part)
                 leaves, columns, numbered = _leaves_to_read(file, part, share.group, table, columns, lean)
                 if numbered:
-                    file = _open(share.path, part, numbered)
+                    file = _open(share.path, part, numbered, file.metadata)
                 position = 0
                 size = file.metadata.row_group(share.group).total_byte_size
                 rows = max(1, min(rows, share.rows * _BATCH_BYTES // max(size, 1)))
@@ -325,20 +323,27 @@ class Store:
         order = last.sort_by([(k, "ascending") for k in key])["_i_max"]
         return whole.take(order).select(want).combine_chunks()
 
-    def _winners(self, table: str, parts: Sequence[Path]) -> Any:
-        """bool [rows in all parts]: whether each row is the last of its key."""
+    def _winners(self, table: str, parts: Sequence[Path]) -> tuple[Any, list[list[int]]]:
+        """bool [rows in all parts]: whether each row is the last of its key; and of each part the rows of its row groups."""
         import numpy as np
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         key = list(TABLES[table].key)
-        pieces = [_conform(_open(p).read(columns=key), table, key) for p in parts]
+        pieces, groups = [], []
+        for part in parts:
+            with _open(part) as file:
+                pieces.append(_conform(file.read(columns=key), table, key))
+                groups.append([file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)])
         if not pieces:
-            return np.zeros(0, bool)
+            return np.zeros(0, bool), groups
         keys = pa.concat_tables(pieces)
+        if len(key) == 1 and len(pc.unique(keys[key[0]])) == keys.num_rows:  # mostly nothing was replaced
+            return np.ones(keys.num_rows, bool), groups
         last = keys.append_column("_i", pa.array(np.arange(keys.num_rows))).group_by(key).aggregate([("_i", "max")])
         mask = np.zeros(keys.num_rows, bool)
         mask[last["_i_max"].to_numpy()] = True
-        return mask
+        return mask, groups
 
 
 class SortedRows:
@@ -606,12 +611,13 @@ def _unreadable(part: Path, error: Exception) -> StoreError:
     return StoreError(f"cannot read the part: {error}", where=str(part), hint="move the file away and run again")
 
 
-def _open(part: Path, source: Any = None, numbered: Sequence[str] | None = None) -> Any:
+def _open(part: Path, source: Any = None, numbered: Sequence[str] | None = None, known: Any = None) -> Any:
+    """A part, or its bytes where they are in memory, as a Parquet file. `known`: its metadata, if they were read already."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(part if source is None else source, read_dictionary=numbered)
+        return pq.ParquetFile(part if source is None else source, read_dictionary=numbered, metadata=known)
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:

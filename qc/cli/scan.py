@@ -59,7 +59,7 @@ def scan(
     options.severity(fail_on)
     opened = Store(store)
     if processes != 1 and not explain:
-        get_ready_for(opened)
+        get_ready_for(store)
     from qc.packs import trust_pack
     from qc.scan import ScanOptions, cores
     from qc.scan import scan as run

@@ -6,10 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from qc.store import Store
 
 LARGE_BYTES = 40_000_000
 """Transcripts of so many bytes are of some ten thousand calls: their scan is worth machine code and more than one process."""
@@ -48,10 +44,12 @@ def _large_pages() -> Iterator[None]:
             os.environ[_TUNABLES] = before
 
 
-def get_ready_for(store: Store) -> None:
-    """The same where there is much to scan, as the files' sizes say: nothing is read."""
-    if sum(part.stat().st_size for part in store.parts("transcripts")) >= LARGE_BYTES:
-        get_ready(machine_code=True)
+def get_ready_for(store: str | os.PathLike[str]) -> None:
+    """The same where there is much to scan in the store of this folder, as the files' sizes say: nothing is read. A folder that cannot be
+    looked at is said by whoever opens it."""
+    with contextlib.suppress(OSError, ValueError), os.scandir(os.path.join(store, "transcripts")) as parts:
+        if sum(part.stat().st_size for part in parts if part.name.startswith("part-")) >= LARGE_BYTES:
+            get_ready(machine_code=True)
 
 
 def glance(arguments: Sequence[str]) -> None:
@@ -59,11 +57,8 @@ def glance(arguments: Sequence[str]) -> None:
 
     A guess: what it overlooks, `get_ready_for` does. Where it guesses wrong, a process has begun for nothing and ends with this one.
     """
-    from qc.store import Store
-
     if any(one.partition("=")[0] in ("--explain", "--processes", "--help", "-h") for one in arguments):
         return
     given = [one.partition("=")[2] for one in arguments if one.startswith("--store=")]
     given += [arguments[n + 1] for n, one in enumerate(arguments[:-1]) if one == "--store"]
-    with contextlib.suppress(OSError, ValueError):
-        get_ready_for(Store(given[-1] if given else "qc-store"))
+    get_ready_for(given[-1] if given else "qc-store")

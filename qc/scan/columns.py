@@ -6,7 +6,7 @@ so what was heard. `tests/scan` holds both against `qc.scan.view`, which says th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +30,9 @@ _NO_CHANNEL = -(1 << 31)
 _FAR = 1 << 44
 _LATEST = 1 << 40
 """Some thirty years in ms."""
+
+_CALLS_TO_LIST = 256
+"""So many calls' turns and speech become Python's lists at a time."""
 
 _Array = Any
 
@@ -148,10 +151,13 @@ class Columns:
         """Characters of these turns: of most turns nobody asks."""
         found = self._chars_so_far[turns]
         if (found < 0).any():
-            new = np.unique(turns[found < 0])
-            self._chars_so_far[new] = self._count_chars(new)
+            self.learn_chars(np.unique(turns[found < 0]))
             found = self._chars_so_far[turns]
         return found
+
+    def learn_chars(self, turns: _Array) -> None:
+        """Count the characters of these turns (each of them once), so that `chars_of` knows them."""
+        self._chars_so_far[turns] = self._count_chars(turns)
 
     def _count_chars(self, turns: _Array) -> _Array:
         if compiled.used():
@@ -362,7 +368,7 @@ class Batch:
         """From here on only these turns' normal forms are asked for (numbers in order), or those of all; by machine code."""
         self._some = None if turns is None else fold_chosen(*self.columns.texts, turns)
         if turns is not None:
-            self.columns.chars_of(turns)  # all at once
+            self.columns.learn_chars(turns)
         return self.folded
 
     @cached_property
@@ -383,11 +389,32 @@ class Batch:
     @cached_property
     def _deducted(self) -> tuple[_Array, _Array, _Array, _Array]:
         """(call, role, start, end) of heard speech under turns that do not count."""
+        calls, lost = np.flatnonzero(self._to_deduct), np.flatnonzero(~self.reliable)
         listed: list[tuple[int, int, int, int]] = []
-        for i in np.flatnonzero(self._to_deduct).tolist():
-            listed.extend((i, *piece) for piece in self._deducted_of(i))
+        for at in range(0, len(calls), _CALLS_TO_LIST):
+            listed.extend(self._deducted_of(calls[at : at + _CALLS_TO_LIST], lost))
         table = np.array(listed, np.int64).reshape(-1, 4)
         return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
+
+    def _deducted_of(self, calls: _Array, lost: _Array) -> Iterator[tuple[int, int, int, int]]:
+        """The same of some calls. `lost`: all turns that do not count, in order."""
+        from qc.scan.view import apart_in_time, overlaps
+
+        c = self.columns
+        bounds = np.searchsorted(lost, c.turn_first)
+        turns = lost[ranges(bounds[calls], (bounds[1:] - bounds[:-1])[calls])]
+        doubtful: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
+        columns = (a[turns].tolist() for a in (c.turn_call, c.turn_channel, c.turn_role, c.turn_start, c.turn_end))
+        for call, channel, role, start, end in zip(*columns, strict=True):
+            doubtful.setdefault((call, channel, role), []).append((start, end))
+        apart = {key: apart_in_time(pieces) for key, pieces in doubtful.items()}
+        spans = ranges(c.span_first[calls], np.diff(c.span_first)[calls])
+        spans = spans[c.span_heard[spans]]
+        columns = (a[spans].tolist() for a in (c.span_call, c.span_channel, c.span_role, c.span_start, c.span_end))
+        for call, channel, role, start, end in zip(*columns, strict=True):
+            pieces = apart.get((call, channel, role))
+            if pieces and start < pieces[-1][1] and end > pieces[0][0]:
+                yield from ((call, role, low, high) for low, high in overlaps(pieces, start, end))
 
     @property
     def _to_deduct(self) -> _Array:
@@ -406,28 +433,6 @@ class Batch:
         found = np.zeros(c.size, bool)
         found[c.turn_call[turn[over]]] = True
         return found
-
-    def _deducted_of(self, i: int) -> list[tuple[int, int, int]]:
-        from qc.scan.view import apart_in_time, overlaps
-
-        c = self.columns
-        doubtful: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        turns = np.flatnonzero(~self.reliable[c.turn_first[i] : c.turn_first[i + 1]]) + c.turn_first[i]
-        for channel, role, *times in zip(
-            *(a[turns].tolist() for a in (c.turn_channel, c.turn_role, c.turn_start, c.turn_end)), strict=True
-        ):
-            doubtful.setdefault((channel, role), []).append((times[0], times[1]))
-        apart = {key: apart_in_time(pieces) for key, pieces in doubtful.items()}
-        here = slice(c.span_first[i], c.span_first[i + 1])
-        near = (c.span_start[here] < c.turn_end[turns].max()) & (c.span_end[here] > c.turn_start[turns].min())
-        spans = np.flatnonzero(c.span_heard[here] & near) + c.span_first[i]
-        return [
-            (role, low, high)
-            for channel, role, start, end in zip(
-                *(a[spans].tolist() for a in (c.span_channel, c.span_role, c.span_start, c.span_end)), strict=True
-            )
-            for low, high in overlaps(apart.get((channel, role), []), start, end)
-        ]
 
     def coverage(self, who: str, low: _Array, high: _Array, key: Any) -> tuple[_Array, _Array]:
         """Heard ÷ detected speech of `who` in a range of each call, and where anybody speaks there. `key` names the ranges."""

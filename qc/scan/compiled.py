@@ -77,46 +77,47 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
     code_bits = np.uint32(0x1FFFFF)
     missed_codes, missed_ends = missed
     unknown, noted = 0, 0
+    u1, u2, u3 = np.uint64(1), np.uint64(2), np.uint64(3)
     state[3] = 0
     while turn < turns:
         if unknown > 0 and turn - state[4] >= len(missed_ends):
             return DONE
         # the characters, each with its marks
-        place, end = at[turn], ends[turn]
-        size = 0
+        place, end = np.uint64(at[turn]), np.uint64(ends[turn])
+        filled = np.uint64(0)
         all_marks = np.uint32(0)
         special = False
         while place < end:
             byte = np.uint32(data[place])
             if byte < 0x80:
                 code = byte
-                place += 1
+                place += u1
             elif byte & 0xF0 == 0xE0:
-                if place + 2 >= end:
+                if place + u2 >= end:
                     return BAD
-                second, third = np.uint32(data[place + 1]), np.uint32(data[place + 2])
+                second, third = np.uint32(data[place + u1]), np.uint32(data[place + u2])
                 if (second & 0xC0) != 0x80 or (third & 0xC0) != 0x80:
                     return BAD
                 code = (byte & np.uint32(15)) << 12 | (second & np.uint32(63)) << 6 | third & np.uint32(63)
                 if code < 0x800 or 0xD800 <= code < 0xE000:
                     return BAD
-                place += 3
+                place += u3
             elif 0xC2 <= byte < 0xE0:
-                if place + 1 >= end or (data[place + 1] & 0xC0) != 0x80:
+                if place + u1 >= end or (data[place + u1] & 0xC0) != 0x80:
                     return BAD
-                code = (byte & np.uint32(31)) << 6 | np.uint32(data[place + 1]) & np.uint32(63)
-                place += 2
+                code = (byte & np.uint32(31)) << 6 | np.uint32(data[place + u1]) & np.uint32(63)
+                place += u2
             elif 0xF0 <= byte < 0xF5:
-                if place + 3 >= end:
+                if place + u3 >= end:
                     return BAD
                 code = byte & np.uint32(7)
                 for k in range(1, 4):
-                    if (data[place + k] & 0xC0) != 0x80:
+                    if (data[place + np.uint64(k)] & 0xC0) != 0x80:
                         return BAD
-                    code = code << 6 | np.uint32(data[place + k]) & np.uint32(63)
+                    code = code << 6 | np.uint32(data[place + np.uint64(k)]) & np.uint32(63)
                 if code < 0x10000 or code > 0x10FFFF:
                     return BAD
-                place += 4
+                place += u3 + u1
             else:
                 return BAD
             char = table[code]
@@ -124,13 +125,14 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
                 state[0], state[1], state[2] = turn, used, code
                 return NEW_CHAR
             special |= (char >> 24 & KIND) == ODD
-            chars[size] = char
+            chars[filled] = char
             all_marks |= char
-            size += 1
+            filled += u1
         if special:
             state[0], state[1] = turn, used
             return BY_ITSELF
         # the numerals
+        size = np.int64(filled)
         plain = (all_marks >> 24 & NUMERAL) == 0
         forms = chars
         count = size
@@ -138,12 +140,21 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
             forms = numbered
             count = i = 0
             while i < size:
-                if not chars[i] >> 24 & _PHRASE:
-                    forms[count], low[count], high[count] = chars[i], i, i + 1
-                    count += 1
-                    i += 1
-                    continue
-                j, numerals = i, 0
+                j = i  # the next phrase with a numeral, and all before it
+                while j < size and chars[np.uint64(j)] >> 24 & NUMERAL == 0:
+                    j += 1
+                while i < j < size and chars[np.uint64(j - 1)] >> 24 & _PHRASE:
+                    j -= 1
+                to, source = np.uint64(count), np.uint64(i)
+                count += j - i
+                i = j
+                while source < np.uint64(j):
+                    forms[to], low[to], high[to] = chars[source], source, source + u1
+                    to += u1
+                    source += u1
+                if i == size:
+                    break
+                numerals = 0
                 every = np.uint32(_READ_OUT)
                 while j < size and chars[j] >> 24 & _PHRASE:
                     numerals += chars[j] >> 24 & NUMERAL
@@ -294,6 +305,10 @@ def phrase_hash(codes: list[int]) -> int:
 # -- words ----------------------------------------------------------------------------------------------------------
 
 
+_STEP = 1 << 12
+"""So many characters are looked at before what they hold is."""
+
+
 def _find_words(codes, near, single, pairs, found):  # type: ignore[no-untyped-def]
     """Every place of every word into `found` int64 [2, n] (number, place), in order of place; how many there are, be it more.
 
@@ -307,18 +322,33 @@ def _find_words(codes, near, single, pairs, found):  # type: ignore[no-untyped-d
     size = len(codes)
     some_single = len(single) > 0
     mask = np.uint64(len(slots) - 1)
-    for place in range(size):
-        code = codes[place]
-        if some_single and single[code] >= 0:
-            if count < room:
-                found[0, count], found[1, count] = single[code], place
-            count += 1
-        if place + 1 == size:
-            break
-        key = np.uint64(code) << u32 | np.uint64(codes[place + 1])
-        hashed = key * multiplier
-        bit = hashed >> shift
-        if bits[bit >> u6] >> (bit & u63) & u1:
+    places = np.empty(_STEP, np.int64)
+    for begin in range(0, size, _STEP):
+        end = min(begin + _STEP, size)
+        many = np.uint64(0)  # first where anything may be, hardly ever branching
+        code = np.uint64(codes[begin])
+        for place in range(begin, min(end, size - 1)):
+            after = np.uint64(codes[place + 1])
+            bit = (code << u32 | after) * multiplier >> shift
+            maybe = bits[bit >> u6] >> (bit & u63) & u1
+            if some_single:
+                maybe |= np.uint64(single[code] >= 0)
+            places[many] = place
+            many += maybe
+            code = after
+        if end == size and some_single:
+            places[many] = size - 1
+            many += u1
+        for place in places[: np.int64(many)]:
+            code = codes[place]
+            if some_single and single[code] >= 0:
+                if count < room:
+                    found[0, count], found[1, count] = single[code], place
+                count += 1
+            if place + 1 == size:
+                break
+            key = np.uint64(code) << u32 | np.uint64(codes[place + 1])
+            hashed = key * multiplier
             slot = hashed >> u32 & mask
             while slots[slot] >= 0 and keys[slots[slot]] != key:
                 slot = (slot + u1) & mask
@@ -437,10 +467,12 @@ write_lines = Later(_write_lines)
 
 def _count_chars(data, starts, ends):  # type: ignore[no-untyped-def]
     """How many characters begin in each range of the bytes of UTF-8. int64 [ranges]."""
-    counts = np.zeros(len(starts), np.int64)
+    counts = np.empty(len(starts), np.int64)
     for i in range(len(starts)):
+        many = 0
         for byte in data[starts[i] : ends[i]]:
-            counts[i] += (byte & 0xC0) != 0x80
+            many += (byte & 0xC0) != 0x80
+        counts[i] = many
     return counts
 
 

@@ -114,7 +114,7 @@ class BatchScanner:
         shown, coverage = hits
         if not len(shown):
             return
-        calls, first, counts = np.unique(shown.call, return_index=True, return_counts=True)
+        calls, first, counts = _runs(shown.call)
         times = np.ones(len(calls), np.int64)
         if rule.once_per_ms is not None:
             starts = np.split(shown.start_ms, first[1:])
@@ -127,7 +127,7 @@ class BatchScanner:
         shown, state = doubts
         if not len(shown):
             return
-        calls, first, counts = np.unique(shown.call, return_index=True, return_counts=True)
+        calls, first, counts = _runs(shown.call)
         kept = np.arange(len(shown)) - np.repeat(first, counts) < MAX_EVIDENCE
         verdicts.add_undecided(calls, number, state.coverage[calls], state.why[calls])
         verdicts.add_evidence(batch, np.minimum(counts, MAX_EVIDENCE), shown.take(kept))
@@ -144,6 +144,12 @@ class BatchScanner:
             start, end = (a[calls] for a in bounds.batch.range_ms(condition.window, condition.who))
             windows = np.maximum(start, low), np.maximum(np.minimum(end, high), start)
         verdicts.add_absence(calls, number, state.coverage[calls], windows, condition.who)
+
+
+def _runs(values: _Array) -> tuple[_Array, _Array, _Array]:
+    """Of values in order: each once, where it begins and how often it is there."""
+    first = np.flatnonzero(np.concatenate((values[:1] == values[:1], values[1:] != values[:-1])))
+    return values[first], first, np.diff(first, append=len(values))
 
 
 class _Lists:

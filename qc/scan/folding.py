@@ -251,7 +251,8 @@ class Folded:
 
     `codes` uint32 [characters]: code points; turn i has `[first[i], first[i + 1])`. `low`, `high` uint32 [characters]: the
     characters of its turn's original text that each came from, `[low, high)`, neither ever falling within a turn.
-    `known` bool [turns]: where given, only these turns' forms are here; those of others are empty.
+    `known` bool [turns]: where given, only these turns' forms are here; those of others are empty. `chosen`: the same turns as numbers,
+    and where the form of each begins.
     """
 
     codes: _Array
@@ -259,9 +260,13 @@ class Folded:
     low: _Array
     high: _Array
     known: _Array | None = None
+    chosen: tuple[_Array, _Array] | None = None
 
     def turn_of(self, places: _Array) -> _Array:
         """The turn of each place in `codes`."""
+        if self.chosen is not None:  # few, and near each other
+            turns, first = self.chosen
+            return turns[np.searchsorted(first, places, side="right") - 1]
         return np.searchsorted(self.first, places, side="right") - 1
 
     def text(self, turn: int) -> str:
@@ -317,7 +322,7 @@ def fold_chosen(data: _Array, at: _Array, chosen: _Array) -> Folded:
     sizes[chosen + 1] = np.diff(some.first)
     known = np.zeros(len(at) - 1, bool)
     known[chosen] = True
-    return Folded(some.codes, np.cumsum(sizes), some.low, some.high, known)
+    return Folded(some.codes, np.cumsum(sizes), some.low, some.high, known, (chosen, some.first[:-1]))
 
 
 def _fold_compiled(data: _Array, at: _Array, ends: _Array, chars: int) -> Folded:

@@ -308,7 +308,8 @@ class _PackRun:
         counts.scanned += int(todo.sum())
         if not todo.any():
             return None
-        return self._table(columns, digests, pa.array(np.flatnonzero(todo)), verdicts, broken, counts)
+        chosen = None if todo.all() else pa.array(np.flatnonzero(todo))
+        return self._table(columns, digests, chosen, verdicts, broken, counts)
 
     def _scanner(self, rules: Sequence[Any]) -> BatchScanner:
         from qc.scan.emit import BatchScanner
@@ -337,23 +338,27 @@ class _PackRun:
         ok[list(broken)] = False
         lists, hits, undecided = verdicts.column(columns.size, self.pack.rules, ok)
         table = columns.table
-        reason = pc.fill_null(table["reason"], "unknown").to_pylist()
-        message = table["message"].to_pylist()
+        size = columns.size
+        bad = ~ok
+        reason: list[str | None] = [None] * size
+        message: list[str | None] = [None] * size
+        failed = np.flatnonzero(bad)
+        told = table.select(["reason", "message"]).take(pa.array(failed))
+        for call, why, words in zip(failed.tolist(), told["reason"].to_pylist(), told["message"].to_pylist(), strict=True):
+            reason[call], message[call] = why or "unknown", words
         for call, error in broken.items():
             reason[call] = "bad_transcript"
             message[call] = f"the transcript's turns cannot be read ({error}); transcribe or import the call again"
-        size = columns.size
-        bad = ~ok
         whole = {
             "call_id": table["call_id"],
-            "pack_id": pa.array([self.pack.id] * size),
-            "pack_version": pa.array([self.pack.version] * size),
-            "pack_sha256": pa.array([self.pack.sha256] * size),
-            "pack_signer": pa.array([self._signer] * size),
-            "status": pa.array(np.where(ok, "ok", "failed")),
-            "reason": pa.array([None if fine else r for fine, r in zip(ok.tolist(), reason, strict=True)], pa.string()),
-            "message": pa.array([None if fine else m for fine, m in zip(ok.tolist(), message, strict=True)], pa.string()),
-            "tool_version": pa.array([VERSION] * size),
+            "pack_id": pa.repeat(self.pack.id, size),
+            "pack_version": pa.repeat(self.pack.version, size),
+            "pack_sha256": pa.repeat(self.pack.sha256, size),
+            "pack_signer": pa.repeat(self._signer, size),
+            "status": pc.if_else(pa.array(ok), "ok", "failed"),
+            "reason": pa.array(reason, pa.string()),
+            "message": pa.array(message, pa.string()),
+            "tool_version": pa.repeat(VERSION, size),
             "transcript_sha256": digests,
             "rules": pa.array(np.full(size, len(self.pack.rules), np.int32), mask=bad),
             "hits": pa.array(hits.astype(np.int32), mask=bad),
@@ -361,7 +366,9 @@ class _PackRun:
             "verdicts": lists,
         }
         target = schema("findings")
-        found = pa.table([whole[f.name] for f in target], schema=target).take(todo)
+        found = pa.table([whole[f.name] for f in target], schema=target)
+        if todo is not None:
+            found = found.take(todo)
         counts.undecided += pc.sum(found["undecided"]).as_py() or 0
         counts.failures.update(r for r in found["reason"].to_pylist() if r is not None)
         _count_hits(found, counts)

@@ -18,13 +18,13 @@ def test_it_begins_where_the_files_are_large(tmp_path: Path, monkeypatch: pytest
     begun: list[bool] = []
     monkeypatch.setattr(ahead, "get_ready", lambda *, machine_code: begun.append(machine_code))
     store = Store(tmp_path / "store")
-    ahead.get_ready_for(store)
+    ahead.get_ready_for(store.path)
     part = store.append("transcripts", [transcript("c1", ["agent: 您好"])])
     assert part is not None
-    ahead.get_ready_for(store)
+    ahead.get_ready_for(store.path)
     assert begun == []
     monkeypatch.setattr(ahead, "LARGE_BYTES", part.stat().st_size)
-    ahead.get_ready_for(store)
+    ahead.get_ready_for(store.path)
     assert begun == [True]
 
 
