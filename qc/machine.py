@@ -28,20 +28,13 @@ def _only_load(cache: Any) -> None:
     its compiler brings that itself. Raises AttributeError where Numba's inside is another."""
     from numba.core.runtime import rtsys
 
-    whole, guarded, kept, begin = (
-        cache.load_overload,
-        cache._guard_against_spurious_io_errors,
-        cache._load_overload,
-        rtsys.initialize,
-    )
+    whole, kept, begin = cache.load_overload, cache._load_overload, rtsys.initialize
 
     def load(signature: Any, target: Any) -> Any:
         try:
             begin(target)
-            with guarded():
-                return kept(signature, target)
+            return kept(signature, target)
         except Exception:
             return whole(signature, target)
-        return None
 
     cache.load_overload = load

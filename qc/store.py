@@ -231,15 +231,25 @@ class Store:
                 position = 0
                 size = file.metadata.row_group(share.group).total_byte_size
                 rows = max(1, min(rows, share.rows * _BATCH_BYTES // max(size, 1)))
+                found: pa.Table | None = None
                 for batch in file.iter_batches(batch_size=rows, row_groups=[share.group], columns=leaves, use_threads=False):
                     here = slice(position, position + batch.num_rows)
                     chosen = batch if share.kept is None else batch.filter(pa.array(share.kept[here]))
                     position += batch.num_rows
                     if chosen.num_rows:
-                        whole = pa.Table.from_batches([chosen])
-                        yield _conform(whole, table, columns) if numbered is None else whole.select(list(columns))
+                        found = pa.Table.from_batches([chosen])
+                        found = _conform(found, table, columns) if numbered is None else found.select(list(columns))
+                    del batch, chosen
+                    if position == share.rows:
+                        break
+                    if found is not None:
+                        yield found
+                        found = None
+                del file
         except FileNotFoundError:
             raise _compacted(self.path / table) from None
+        if found is not None:  # the last, after the part's own bytes are gone
+            yield found
 
     def keys(self, table: str) -> pa.Table:
         """The current keys alone."""
@@ -566,6 +576,7 @@ def _without(column: Any, word: str | None) -> bool:
 @contextlib.contextmanager
 def _source(part: Path, lean: Lean | None) -> Iterator[Any]:
     """The part as a file. One that is checked and read is read into memory once, if it is not too large."""
+    import numpy as np
     import pyarrow as pa
 
     with _opened(part) as file:
@@ -573,18 +584,8 @@ def _source(part: Path, lean: Lean | None) -> Iterator[Any]:
         if lean is None or not lean.digests or size > _BATCH_BYTES // 4:
             yield file
             return
-        room = _rooms.pop() if _rooms else bytearray()
-        try:
-            if size > len(room):
-                room = bytearray(size + size // 8)
-            size = _read_into(memoryview(room)[:size], file, part)
-            yield pa.BufferReader(pa.py_buffer(memoryview(room)[:size]))
-        finally:
-            _rooms.append(room)
-
-
-_rooms: list[bytearray] = []
-"""Memory for the bytes of parts, used again: what is decoded from them is a copy, and fresh memory costs more than reading."""
+        room = np.empty(size, np.uint8)
+        yield pa.BufferReader(pa.py_buffer(room[: _read_into(room.data, file, part)]))
 
 
 def _opened(part: Path) -> Any:

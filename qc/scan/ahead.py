@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 LARGE_BYTES = 40_000_000
 """Transcripts of so many bytes are of some ten thousand calls: their scan is worth machine code and more than one process."""
@@ -47,7 +48,7 @@ def _large_pages() -> Iterator[None]:
 def get_ready_for(store: str | os.PathLike[str]) -> None:
     """The same where there is much to scan in the store of this folder, as the files' sizes say: nothing is read. A folder that cannot be
     looked at is said by whoever opens it."""
-    with contextlib.suppress(OSError, ValueError), os.scandir(os.path.join(store, "transcripts")) as parts:
+    with contextlib.suppress(OSError, ValueError), os.scandir(Path(store) / "transcripts") as parts:
         if sum(part.stat().st_size for part in parts if part.name.startswith("part-")) >= LARGE_BYTES:
             get_ready(machine_code=True)
 

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qc.errors import StoreError
-from qc.packs.flatten import plain_rule, read_stored
 from qc.packs.model import Pack, Rule
 from qc.scan.facts import asks_the_list
 from qc.version import VERSION
@@ -110,6 +109,8 @@ class Before:
         return self._changed[sha256]
 
     def _compare(self, sha256: str) -> list[Rule]:
+        from qc.packs.flatten import read_stored
+
         pack = self._pack
         if sha256 == pack.sha256:
             return [rule for rule in pack.rules if asks_meta(rule)]
@@ -179,6 +180,8 @@ def _one(columns: list[Any]) -> Any:
 
 
 def _what_matters(rule: Rule) -> dict[str, Any]:
+    from qc.packs.flatten import plain_rule
+
     plain = plain_rule(rule)
     return {name: plain.get(name) for name in _MATTERS}
 

@@ -151,13 +151,14 @@ class Columns:
         """Characters of these turns: of most turns nobody asks."""
         found = self._chars_so_far[turns]
         if (found < 0).any():
-            self.learn_chars(np.unique(turns[found < 0]))
+            new = np.unique(turns[found < 0])
+            self.learn_chars(new, self._count_chars(new))
             found = self._chars_so_far[turns]
         return found
 
-    def learn_chars(self, turns: _Array) -> None:
-        """Count the characters of these turns (each of them once), so that `chars_of` knows them."""
-        self._chars_so_far[turns] = self._count_chars(turns)
+    def learn_chars(self, turns: _Array, chars: _Array) -> None:
+        """These turns have so many characters: `chars_of` need not count them."""
+        self._chars_so_far[turns] = chars
 
     def _count_chars(self, turns: _Array) -> _Array:
         if compiled.used():
@@ -366,9 +367,11 @@ class Batch:
 
     def look_at(self, turns: _Array | None) -> Folded:
         """From here on only these turns' normal forms are asked for (numbers in order), or those of all; by machine code."""
-        self._some = None if turns is None else fold_chosen(*self.columns.texts, turns)
-        if turns is not None:
-            self.columns.learn_chars(turns)
+        if turns is None:
+            self._some = None
+        else:
+            self._some = fold_chosen(*self.columns.texts, turns)
+            self.columns.learn_chars(turns, self._some.chars)
         return self.folded
 
     @cached_property
@@ -401,7 +404,7 @@ class Batch:
         from qc.scan.view import apart_in_time, overlaps
 
         c = self.columns
-        bounds = np.searchsorted(lost, c.turn_first)
+        bounds: _Array = np.searchsorted(lost, c.turn_first)
         turns = lost[ranges(bounds[calls], (bounds[1:] - bounds[:-1])[calls])]
         doubtful: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         columns = (a[turns].tolist() for a in (c.turn_call, c.turn_channel, c.turn_role, c.turn_start, c.turn_end))

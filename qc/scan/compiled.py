@@ -56,13 +56,13 @@ _ONE, _POINT, _OF = 0x4E00, 0x70B9, 0x4E4B
 MULTIPLIER = 0x9E3779B97F4A7C15
 
 
-def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state, work, missed):  # type: ignore[no-untyped-def]
+def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, sizes, state, work, missed):  # type: ignore[no-untyped-def]
     """Normal forms of turns from `state[0]` on; `state[1]` characters are there already. Gives why it stopped.
 
     `data` uint8: UTF-8 of all turns, turn i `[at[i], ends[i])`. `table` uint32 by code point (`folding.TABLES.packed`).
     `phrases`: (slots, start of each phrase, its length, its edits' first and count, characters). `edits` int64
     [n, 4]: start, size, where in `news`, length. `out` uint32 [3, n]: code point, first source character, one past the
-    last, within the turn. On NEW_CHAR `state[2]` is the code point. `work` uint32 [4, longest]: room for a turn.
+    last, within the turn. `sizes` int64 [turns]: characters of each turn's text. On NEW_CHAR `state[2]` is the code point. `work` uint32 [4, longest]: room for a turn.
 
     After a turn with an unknown phrase it only looks for more of these, whatever it says; then `state[3]` phrases are to be learned, and `state[4]`, `[5]` are
     what `state[0]`, `[1]` have to be afterwards. `missed`: (their characters uint32 [at least the longest turn], where each
@@ -128,6 +128,7 @@ def _fold(data, at, ends, table, digits, phrases, edits, news, out, first, state
             chars[filled] = char
             all_marks |= char
             filled += u1
+        sizes[turn] = filled
         if special:
             state[0], state[1] = turn, used
             return BY_ITSELF
@@ -314,7 +315,7 @@ def _find_words(codes, near, single, pairs, found):  # type: ignore[no-untyped-d
 
     `near`, `pairs`: `qc.scan.pairs.Pairs.near` and `.slots`. `single` int32 by code point: a word alone, or -1; or empty.
     """
-    bits, shift = near
+    two_bits, three_bits, shift = near
     slots, keys, group_first, group_size, groups, lengths, chars = pairs
     u1, u6, u32, u63, multiplier = np.uint64(1), np.uint64(6), np.uint64(32), np.uint64(63), np.uint64(MULTIPLIER)
     room = found.shape[1]
@@ -326,16 +327,17 @@ def _find_words(codes, near, single, pairs, found):  # type: ignore[no-untyped-d
     for begin in range(0, size, _STEP):
         end = min(begin + _STEP, size)
         many = np.uint64(0)  # first where anything may be, hardly ever branching
-        code = np.uint64(codes[begin])
+        code, after = np.uint64(codes[begin]), np.uint64(codes[min(begin + 1, size - 1)])
         for place in range(begin, min(end, size - 1)):
-            after = np.uint64(codes[place + 1])
-            bit = (code << u32 | after) * multiplier >> shift
-            maybe = bits[bit >> u6] >> (bit & u63) & u1
+            third = np.uint64(codes[min(place + 2, size - 1)])
+            hashed = (code << u32 | after) * multiplier
+            bit, more = hashed >> shift, (hashed ^ third) * multiplier >> shift
+            maybe = (two_bits[bit >> u6] >> (bit & u63) | three_bits[more >> u6] >> (more & u63)) & u1
             if some_single:
                 maybe |= np.uint64(single[code] >= 0)
             places[many] = place
             many += maybe
-            code = after
+            code, after = after, third
         if end == size and some_single:
             places[many] = size - 1
             many += u1

@@ -252,7 +252,7 @@ class Folded:
     `codes` uint32 [characters]: code points; turn i has `[first[i], first[i + 1])`. `low`, `high` uint32 [characters]: the
     characters of its turn's original text that each came from, `[low, high)`, neither ever falling within a turn.
     `known` bool [turns]: where given, only these turns' forms are here; those of others are empty. `chosen`: the same turns as numbers,
-    and where the form of each begins.
+    and where the form of each begins. `chars` int64 [turns, or those chosen]: characters of their texts, where that is known.
     """
 
     codes: _Array
@@ -261,6 +261,7 @@ class Folded:
     high: _Array
     known: _Array | None = None
     chosen: tuple[_Array, _Array] | None = None
+    chars: _Array | None = None
 
     def turn_of(self, places: _Array) -> _Array:
         """The turn of each place in `codes`."""
@@ -322,13 +323,13 @@ def fold_chosen(data: _Array, at: _Array, chosen: _Array) -> Folded:
     sizes[chosen + 1] = np.diff(some.first)
     known = np.zeros(len(at) - 1, bool)
     known[chosen] = True
-    return Folded(some.codes, np.cumsum(sizes), some.low, some.high, known, (chosen, some.first[:-1]))
+    return Folded(some.codes, np.cumsum(sizes), some.low, some.high, known, (chosen, some.first[:-1]), some.chars)
 
 
 def _fold_compiled(data: _Array, at: _Array, ends: _Array, chars: int) -> Folded:
     """The same by `qc.scan.compiled`, which stops at what it does not know yet; turn i is `[at[i], ends[i])`."""
     out = np.empty((3, chars + chars // 8 + 64), np.uint32)
-    first = np.zeros(len(at) + 1, np.int64)
+    first, sizes = np.zeros(len(at) + 1, np.int64), np.zeros(len(at), np.int64)
     state = np.zeros(6, np.int64)
     longest = int((ends - at).max(initial=0))
     work = np.empty((4, 2 * longest + 64), np.uint32)
@@ -339,7 +340,7 @@ def _fold_compiled(data: _Array, at: _Array, ends: _Array, chars: int) -> Folded
         phrases = TABLES.phrase_book
         texts = data, at, ends
         tables = TABLES.packed, TABLES.digits, phrases.arrays, phrases.edits, TABLES.news
-        why = compiled.fold(*texts, *tables, out, first, state, work, missed)
+        why = compiled.fold(*texts, *tables, out, first, sizes, state, work, missed)
         if state[3]:
             new = _phrases(missed[0], missed[1][: state[3]])
             if ahead > 1:  # many in few turns: more to come
@@ -353,7 +354,7 @@ def _fold_compiled(data: _Array, at: _Array, ends: _Array, chars: int) -> Folded
             continue
         turn, used = int(state[0]), int(state[1])
         if why == compiled.DONE:
-            return Folded(out[0, :used], first, out[1, :used], out[2, :used])
+            return Folded(out[0, :used], first, out[1, :used], out[2, :used], chars=sizes)
         if why == compiled.BAD:
             raise_bad(data, at, ends)
         if why == compiled.NEW_CHAR:

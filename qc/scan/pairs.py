@@ -48,13 +48,22 @@ class Pairs:
         return int(self.sizes.max(initial=0))
 
     @cached_property
-    def near(self) -> tuple[_Array, _Array]:
-        """A set of the pairs' hashes as bits (uint64), and how many bits of a hash are not used: which pairs cannot be one."""
-        bits = min(MOST_BITS, max(15, (32 * len(self.keys)).bit_length()))
-        hashes = compiled.hashes(self.keys) >> np.uint64(64 - bits)
-        near = np.zeros(1 << (bits - 6), np.uint64)
-        np.bitwise_or.at(near, (hashes >> np.uint64(6)).astype(np.int64), np.uint64(1) << (hashes & np.uint64(63)))
-        return near, np.uint64(64 - bits)
+    def near(self) -> tuple[_Array, _Array, _Array]:
+        """Sets of hashes as bits (uint64): of texts of two characters, of the first three of longer ones; and how many bits of a hash
+        are not used. What is in neither begins no text: a frequent pair begins many a longer one, three hardly ever by chance."""
+        bits = min(MOST_BITS, max(15, (32 * int((self.lengths > 1).sum())).bit_length()))
+        first = compiled.hashes(self.chars[:, 0].astype(np.uint64) << np.uint64(32) | self.chars[:, 1]) if self.pairs else None
+        found = []
+        for longer in (False, True):
+            hashes = np.zeros(0, np.uint64)
+            if first is not None and (not longer or self.chars.shape[1] > 2):
+                some = self.lengths > 2 if longer else self.lengths == 2
+                hashes = compiled.hashes(first[some] ^ self.chars[some, 2]) if longer else first[some]
+            hashes >>= np.uint64(64 - bits)
+            near = np.zeros(1 << (bits - 6), np.uint64)
+            np.bitwise_or.at(near, (hashes >> np.uint64(6)).astype(np.int64), np.uint64(1) << (hashes & np.uint64(63)))
+            found.append(near)
+        return found[0], found[1], np.uint64(64 - bits)
 
     @cached_property
     def slots(self) -> tuple[_Array, ...]:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qc.errors import UsageError
-from qc.packs.flatten import save
 from qc.packs.model import SEVERITIES, Pack
-from qc.packs.trust import TrustedPack
 from qc.scan.ahead import get_ready, method
 from qc.version import VERSION
 
 if TYPE_CHECKING:
+    from qc.packs.trust import TrustedPack
     from qc.progress import Progress
     from qc.scan.before import Before
     from qc.scan.columns import Columns
@@ -83,6 +82,8 @@ def scan(store: Store, packs: Sequence[TrustedPack], options: ScanOptions, progr
     ids = [trusted.pack.id for trusted in packs]
     if len(set(ids)) < len(ids):
         raise UsageError("two of the packs have the same id", where=", ".join(ids), hint="give each pack once")
+    from qc.packs.flatten import save
+
     for trusted in packs:
         save(store, trusted.pack)
     rows = store.rows("transcripts")
@@ -308,8 +309,8 @@ class _PackRun:
         counts.scanned += int(todo.sum())
         if not todo.any():
             return None
-        chosen = None if todo.all() else pa.array(np.flatnonzero(todo))
-        return self._table(columns, digests, chosen, verdicts, broken, counts)
+        rows = None if todo.all() else pa.array(np.flatnonzero(todo))
+        return self._table(columns, digests, rows, verdicts, broken, counts)
 
     def _scanner(self, rules: Sequence[Any]) -> BatchScanner:
         from qc.scan.emit import BatchScanner

@@ -26,14 +26,14 @@ def _heard_between(first, start, end, role, heard, counts, low, high):  # type: 
 
     `counts` bool by role: whose speech it is about; `first` as in `any_of`, the rest of each stretch of speech.
     """
-    found = np.zeros((2, len(low)), np.int64)
+    found = np.empty((2, len(low)), np.int64)
     for i in range(len(low)):
-        for k in range(first[i], first[i + 1]):
-            length = min(end[k], high[i]) - max(start[k], low[i])
-            if length > 0 and counts[role[k]]:
-                found[0, i] += length
-                if heard[k]:
-                    found[1, i] += length
+        begin, over, total, known = low[i], high[i], 0, 0
+        for k in range(first[i], first[i + 1]):  # who speaks next is anybody's guess: without a branch
+            length = max(min(end[k], over) - max(start[k], begin), 0) * counts[role[k]]
+            total += length
+            known += length * heard[k]
+        found[0, i], found[1, i] = total, known
     return found
 
 

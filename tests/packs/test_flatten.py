@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from qc.errors import PackError, StoreError
-from qc.packs import flatten, load_pack, read_stored, unflatten
-from qc.packs.flatten import save
+from qc.packs import load_pack, read_stored, unflatten
+from qc.packs.flatten import flatten, save
 from qc.packs.model import Pack
 from qc.store import Store
 
