@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from qc.packs.conditions import Beside, NeverSays
 from qc.packs.model import Pack, Rule
+from qc.scan.alike import alike, decide
 from qc.scan.bounds import HIT, MISS, REASONS, UNDECIDED, Bounds, Shown, State
 from qc.scan.columns import Batch
 from qc.scan.evaluate import MAX_EVIDENCE, NOT_APPLICABLE, Finding, applies, count_spaced, finding
@@ -36,6 +37,7 @@ class BatchScanner:
         self.pack = pack
         place = {rule.id: i for i, rule in enumerate(pack.rules)}
         self.rules = [(place[rule.id], rule) for rule in (pack.rules if rules is None else rules)]
+        self._alike, self._alone = alike(self.rules)
         self._finder = Finder(term for _, rule in self.rules for term in terms_of(rule.when))
 
     def scan(self, batch: Batch, chosen: _Array, verdicts: Verdicts) -> dict[int, Exception]:
@@ -46,7 +48,10 @@ class BatchScanner:
         found = self._finder.find(batch.look_at(self._finder.turns(*batch.columns.texts)))
         bounds = Bounds(batch, found, self.pack.coverage_floor)
         left: dict[int, list[tuple[int, Rule]]] = {}
-        for number, rule in self.rules:
+        for group in self._alike:
+            for call in decide(bounds, group, chosen, verdicts).tolist():
+                left.setdefault(call, []).extend(group.rules)
+        for number, rule in self._alone:
             for call in self._rule(bounds, number, rule, chosen, verdicts).tolist():
                 left.setdefault(call, []).append((number, rule))
         lists = _Lists(found)
@@ -219,14 +224,14 @@ class Verdicts:
         if found.verdict != "miss":
             self._findings.append((call, number, found))
 
-    def add_undecided(self, calls: _Array, number: int, coverage: _Array, why: _Array) -> None:
-        """Undecided, and nothing to show."""
+    def add_undecided(self, calls: _Array, number: int | _Array, coverage: _Array, why: _Array) -> None:
+        """Undecided, and nothing to show. `number`: of the rule, or of each call's."""
         if len(calls):
             reasons: list[str | None] = [REASONS[i] or None for i in why.tolist()]
             self._chunks.append(self._chunk(calls, number, 1, (np.zeros(len(calls), np.int64), coverage, reasons)))
 
-    def add_hits(self, batch: Batch, number: int, hits: tuple[_Array, _Array, _Array, _Array], shown: Shown) -> None:
-        """Hits: (calls, counts, coverage, how much of `shown` each has)."""
+    def add_hits(self, batch: Batch, number: int | _Array, hits: tuple[_Array, _Array, _Array, _Array], shown: Shown) -> None:
+        """Hits: (calls, counts, coverage, how much of `shown` each has). `number`: of the rule, or of each call's."""
         calls, times, coverage, sizes = hits
         self._chunks.append(self._chunk(calls, number, 0, (times, coverage, [None] * len(calls))))
         self.add_evidence(batch, sizes, shown)
@@ -262,7 +267,7 @@ class Verdicts:
             chunk.evidence = _evidence(columns, len(calls))
         self._chunks.append(chunk)
 
-    def _chunk(self, calls: _Array, number: int, verdict: int, rest: tuple[_Array, _Array, list[str | None]]) -> _Chunk:
+    def _chunk(self, calls: _Array, number: int | _Array, verdict: int, rest: tuple[_Array, _Array, list[str | None]]) -> _Chunk:
         size = len(calls)
         count, coverage, why = rest
         none = np.zeros(size, np.int64)

@@ -74,6 +74,7 @@ class Finder:
         rare = [texts for pattern in self._patterns for texts in pattern.rare]
         needed = [text for texts in rare for text in sorted(texts)] + self._fuzzy.pieces
         self._texts = list(dict.fromkeys([*self._words, *needed]))
+        self._owners = list(self._words.values())
         self._lengths = np.array([len(text) for text in self._texts], np.int64)
         self._number = {text: i for i, text in enumerate(self._texts)}
         self._literals = _Literals(self._texts)
@@ -101,19 +102,8 @@ class Finder:
         if not inside.all():
             which, place, end, turn = which[inside], place[inside], end[inside], turn[inside]
         bounds = np.searchsorted(which, np.arange(len(self._texts) + 1))
-        result: dict[Term, Found] = {}
-        start, stop = place - folded.first[turn], end - folded.first[turn]
-        words = bounds[len(self._words)]  # their numbers come first
-        whole = _whole(folded, place[:words], end[:words], turn[:words])
-        for text, owners in self._words.items():
-            i = self._number[text]
-            chosen = slice(bounds[i], bounds[i + 1])
-            if bounds[i] == bounds[i + 1]:
-                continue
-            kept = whole[chosen]
-            if kept.any():
-                found = Found(turn[chosen][kept], start[chosen][kept], stop[chosen][kept])
-                result.update((term, found) for term in owners)
+        words = slice(0, bounds[len(self._owners)])  # their numbers come first
+        result = self._whole_words(folded, which[words], place[words], end[words], turn[words])
 
         known: dict[tuple[Any, ...], _Some] = {}
         one_of: dict[Any, _Array] = {}
@@ -145,6 +135,21 @@ class Finder:
             _put(result, term, places)
         for term, places in self._nearly(folded, holding):
             _put(result, term, places)
+        return result
+
+    def _whole_words(self, folded: Folded, which: _Array, place: _Array, end: _Array, turn: _Array) -> dict[Term, Found]:
+        """The words of these places, in order of word, that cut nothing in two."""
+        whole = _whole(folded, place, end, turn)
+        if not whole.all():
+            which, place, end, turn = which[whole], place[whole], end[whole], turn[whole]
+        first = folded.first[turn]
+        start, stop = place - first, end - first
+        bounds = np.searchsorted(which, np.arange(len(self._owners) + 1)).tolist()
+        result: dict[Term, Found] = {}
+        for owners, a, b in zip(self._owners, bounds, bounds[1:], strict=False):
+            if a < b:
+                found = Found(turn[a:b], start[a:b], stop[a:b])
+                result.update((term, found) for term in owners)
         return result
 
     def _nearly(self, folded: Folded, holding: Any) -> list[tuple[Term, Found]]:

@@ -19,12 +19,12 @@ BATCH_BYTES = 1 << 26
 """A set with more text than this is cut, down to single calls: memory stays bounded."""
 
 FEW_RULES, FEW_TERMS = 1_000, 20_000
-_MANY_CALLS, _MANY_BYTES = 16_384, 3 << 25
+_MANY_CALLS, _MANY_BYTES = 6_144, 3 << 25
 
 
 def at_once(packs: Sequence[Pack]) -> tuple[int, int]:
     """How many calls to take at a time, and how many bytes of text. Where only words are asked, and neither they nor the rules are
-    very many, most turns need no normal form and there are few verdicts: all calls that are read at once."""
+    very many, most turns need no normal form and there are few verdicts: twice as many calls cost half the set-up."""
     rules = [rule for pack in packs for rule in pack.rules]
     terms = [term for rule in rules for term in terms_of(rule.when)]
     few = len(rules) <= FEW_RULES and len(terms) <= FEW_TERMS

@@ -215,21 +215,29 @@ class _Worker:
         """Scan a share and write its findings; counts for each batch."""
         import pyarrow as pa
 
-        from qc.scan.columns import NAMES, Columns
+        from qc.scan.columns import NAMES
 
         tables: list[Any] = []
         for batch in self._store.share_batches("transcripts", share, NAMES, self._calls, self._lean):
             for piece in _pieces(batch, self._bytes):
-                columns = Columns(piece)
-                counts = _Counts(calls=columns.size, failed_calls=columns.size - int(columns.ok.sum()))
-                digests = columns.digests()
-                for run in self._runs:
-                    found = run.rows(columns, digests, self._meta, counts)
-                    if found is not None:
-                        tables.append(found)
-                yield counts
+                yield self._scanned(piece, tables)
+                del piece
+            del batch  # before the next is read
         if tables:
             self._store.append("findings", pa.concat_tables(tables))
+
+    def _scanned(self, table: Any, tables: list[Any]) -> _Counts:
+        """Add the findings of some calls to the tables."""
+        from qc.scan.columns import Columns
+
+        columns = Columns(table)
+        counts = _Counts(calls=columns.size, failed_calls=columns.size - int(columns.ok.sum()))
+        digests = columns.digests()
+        for run in self._runs:
+            found = run.rows(columns, digests, self._meta, counts)
+            if found is not None:
+                tables.append(found)
+        return counts
 
 
 def _pieces(batch: Any, most: int) -> Iterator[Any]:
