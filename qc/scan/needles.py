@@ -58,10 +58,16 @@ class Needles:
         singles = [text for text in found if len(text) == 1]
         single = np.zeros(_CODES if singles else 0, bool)
         single[[ord(char) for char in singles]] = True
-        self._needs = single, "" in found
-        self._longer = [text for text in found if len(text) > 1]
+        longer = [text for text in found if len(text) > 1]
+        chars = sorted(set("".join(longer)))
+        self._numbers = np.zeros(_CODES, np.uint16)
+        self._numbers[[ord(char) for char in chars]] = np.minimum(np.arange(1, len(chars) + 1), picking.LATER)
+        self._numbers[self._numbers == picking.LATER] = picking.HIT  # one of so many: whatever holds it goes on
+        numbers = {ord(char): chr(number) for number, char in enumerate(chars[: picking.LATER - 1], 1)}
+        self._needs = single, "" in found, self._numbers
+        self._longer = [text.translate(numbers) for text in longer if all(ord(char) in numbers for char in text)]
         self.most_alike = Pairs(self._longer).most_alike
-        self._forms = np.full(picking.FORMS, picking.LATER, np.uint32)
+        self._forms = np.full(picking.FORMS, picking.LATER, np.uint16)
         self._pairs: tuple[Any, ...] | None = None
         self._room: tuple[_Array, ...] = ()
 
@@ -89,7 +95,7 @@ class Needles:
         if not self._room or len(self._room[0]) < most:
             segments = _SEGMENTS + _RARE
             self._room = (
-                np.empty(most, np.uint32),
+                np.empty(most, np.uint16),
                 np.empty(segments, np.int64),
                 np.empty(segments, np.int64),
                 np.empty(most, np.uint32),
@@ -109,7 +115,7 @@ class Needles:
     def _made_for(self, data: _Array) -> tuple[Any, ...]:
         """What `picking` looks for, each needle by the pair of its characters that is rarest in the first of these bytes."""
         sample = TABLES.look_up(codes_of(bytes(data[:_SAMPLE]).decode("utf-8", "replace")))
-        sample = (sample[sample >> 24 & compiled.KIND != compiled.SEPARATOR] & 0x1FFFFF).astype(np.uint64)
+        sample = self._numbers[sample[sample >> 24 & compiled.KIND != compiled.SEPARATOR] & 0x1FFFFF].astype(np.uint64)
         known, often = np.unique(sample[:-1] << np.uint64(32) | sample[1:], return_counts=True)
         counts = dict(zip(known.tolist(), often.tolist(), strict=True))
         offsets = []

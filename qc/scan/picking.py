@@ -14,8 +14,8 @@ import numpy as np
 
 from qc.scan.compiled import BAD, CHINESE, DONE, KIND, MULTIPLIER, NEW_CHAR, NUMERAL, ODD, SEPARATOR, Later
 
-HIT, SKIP, LATER = 1 << 31, 1 << 30, 1 << 29
-"""Marks of a form: a turn with it can hold a word; it is left out, a separator; it is not known yet."""
+HIT, SKIP, LATER = 1 << 15, 1 << 14, 1 << 13
+"""Marks of a form: a turn with it can hold a word; it is left out, a separator; it is not known yet. Numbers of characters are less."""
 
 ASCII = 1 << 16
 FORMS = ASCII + 128
@@ -29,22 +29,22 @@ _FIRST, _SECOND = 0x9E3779B1, 0x85EBCA77
 def _forms_of(data, at, turn, forms, block, marks, rare, most_rare):  # type: ignore[no-untyped-def]
     """Turns from `turn` on into the block; gives (the turn after the last, how many have segments, their characters, how many are rare).
 
-    `data`, `at` as in `qc.scan.compiled.fold`. `forms` uint32 [FORMS]: of each character (from ASCII on those of one byte, the rest
-    by code point, and of those without three bytes always LATER) a mark, or its folded form where it can be in a needle, or 0. `block`: (text uint32, for each segment the end int64, for each its turn int64); a 0 ends each.
+    `data`, `at` as in `qc.scan.compiled.fold`. `forms` uint16 [FORMS]: of each character (from ASCII on those of one byte, the rest
+    by code point, and of those without three bytes always LATER) a mark, or its number where it can be in a needle, or 0. `block`: (text uint16, for each segment the end int64, for each its turn int64); a 0 ends each.
     `marks` bool [turns] is set for turns with a HIT. `rare` int64: turns with other characters than these, which are left out, of
     `most_rare` bytes and a turn more at most.
     """
     text, ends, owners = block
     u1, u2, u3 = np.uint64(1), np.uint64(2), np.uint64(3)
     three, three_bits, ascii_from = np.uint32(0xE08080), np.uint32(0xF0C0C0), np.uint32(ASCII)
-    hit, skip, later = np.uint32(HIT), np.uint32(SKIP), np.uint32(LATER)
+    hit, skip, later = np.uint16(HIT), np.uint16(SKIP), np.uint16(LATER)
     size, segments, rares, rare_bytes = np.uint64(0), 0, 0, 0
     while turn < len(at) - 1 and size < np.uint64(BLOCK) and segments < len(ends):
         if rares == len(rare) or rare_bytes > most_rare:
             break
         place, end = np.uint64(at[turn]), np.uint64(at[turn + 1])
         begin = size
-        seen, wrong = np.uint32(0), np.uint32(0)
+        seen, wrong = np.uint16(0), np.uint32(0)
         while place < end:
             byte = np.uint32(data[place])
             if byte < np.uint32(0x80):
@@ -86,10 +86,10 @@ def _rare_forms_of(data, at, turns, table, needs, forms, block, marks, state):  
     the block are next. Gives why it stopped (DONE, NEW_CHAR as `fold` with the character in `state[3]`, BAD).
 
     `table` as in `fold`; `needs`: (`single` bool by code point or empty: a needle alone; `loose`: any letter, digit or numeral
-    is a hit). What a character is goes to `forms`.
+    is a hit; uint16 by code point: the number of a character of a needle, or HIT, or 0). What a character is goes to `forms`.
     """
     text, ends, owners = block
-    single, loose = needs
+    single, loose, numbers = needs
     for number in range(state[0], len(turns)):
         turn = turns[number]
         place, end = at[turn], at[turn + 1]
@@ -121,21 +121,21 @@ def _rare_forms_of(data, at, turns, table, needs, forms, block, marks, state):  
                 state[0], state[3] = number, code
                 return NEW_CHAR
             kind, folded = char >> 24 & KIND, char & 0x1FFFFF
-            form = np.uint32(0)
+            form = np.uint16(0)
             if kind == SEPARATOR:
-                form = np.uint32(SKIP)
+                form = np.uint16(SKIP)
             elif kind == CHINESE and folded != 37:
-                form = np.uint32(folded)
+                form = numbers[folded]
                 if (len(single) > 0 and single[folded]) or (loose and char >> 24 & NUMERAL != 0):
-                    form = np.uint32(HIT)
+                    form = np.uint16(HIT)
             elif loose or kind == ODD:
-                form = np.uint32(HIT)
-            hit |= form == np.uint32(HIT)
+                form = np.uint16(HIT)
+            hit |= form == np.uint16(HIT)
             if 0x800 <= code < ASCII:
                 forms[code] = form
             elif code < 0x80:
                 forms[ASCII + code] = form
-            if form & np.uint32(SKIP) == 0:
+            if form & np.uint16(SKIP) == 0:
                 text[size] = form
                 size += 1
         if hit:
@@ -162,7 +162,7 @@ def _find_pairs(text, size, near, places):  # type: ignore[no-untyped-def]
     shift = np.uint32(32 - bits)
     count = np.uint64(0)
     for place in range(size - 1):
-        hashed = np.uint32(np.uint32(text[place] * first) + np.uint32(text[place + 1] * second)) >> shift
+        hashed = np.uint32(np.uint32(np.uint32(text[place]) * first) + np.uint32(np.uint32(text[place + 1]) * second)) >> shift
         places[count] = place
         count += np.uint64(near[hashed >> np.uint32(3)] >> (hashed & np.uint32(7)) & 1)
     return np.int64(count)

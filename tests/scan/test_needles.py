@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qc.packs.conditions import Term
-from qc.scan import compiled
+from qc.scan import compiled, picking
 from qc.scan.finding import Finder, Found
 from qc.scan.folding import fold_chosen, fold_utf8
 from qc.scan.needles import needle, needles
@@ -76,6 +76,24 @@ def test_needles_are_the_longest_runs_without_letters_and_digits() -> None:
     assert [needle(text) for text in ("到货", "24小时内", "app", "v信", "信", "3点30", "退款app退货款", "5%到")] == [
         "到货", "小时内", "", "", "信", "", "退货款", "",
     ]  # fmt: skip
+
+
+def test_words_of_more_characters_than_have_numbers() -> None:
+    """Of the characters beyond, which are few even in the longest lists, every turn goes on."""
+    listed = list(dict.fromkeys(normal_text(chr(code)) for code in range(0x3400, 0x9FFF)))
+    listed = [char for char in listed if needle(char)]
+    words = [a + b for a, b in zip(listed[:9000:2], listed[1:9000:2], strict=True)]
+    assert len(set("".join(words))) > picking.LATER
+    few, last = words[0], words[-1]
+    texts = [few, few[::-1], f"，{last[0]}，{last[1]}", last[1], "，。", few[0] + "，" + few[1] + "吧", listed[-1] * 2]
+    compiled.use(True)
+    try:
+        made = needles(words)
+        assert made is not None
+        assert made.pick(*utf8(texts)).tolist() == [0, 2, 3, 5]
+        assert made.pick(*utf8(words)).tolist() == list(range(len(words)))
+    finally:
+        compiled.use(False)
 
 
 def test_words_that_all_begin_alike_are_not_looked_for_so() -> None:
