@@ -18,14 +18,14 @@ def compiled(function: Callable[..., Any], **how: Any) -> Any:
         made = numba.njit(cache=True, nogil=True, **how)(function)
     except RuntimeError:
         return numba.njit(nogil=True, **how)(function)
-    with contextlib.suppress(AttributeError):
+    with contextlib.suppress(AttributeError, ImportError):
         _only_load(made._cache)
     return made
 
 
 def _only_load(cache: Any) -> None:
     """Have Numba take what it kept as it is. It would bring all that compiling needs first, a tenth of a second; where nothing is kept,
-    its compiler brings that itself. Raises AttributeError where Numba's inside is another."""
+    its compiler brings that itself. Raises AttributeError or ImportError where Numba's inside is another."""
     from numba.core.runtime import rtsys
 
     whole, kept, begin = cache.load_overload, cache._load_overload, rtsys.initialize
@@ -34,7 +34,7 @@ def _only_load(cache: Any) -> None:
         try:
             begin(target)
             return kept(signature, target)
-        except Exception:
+        except Exception:  # whatever it is, Numba's own way does it or says it
             return whole(signature, target)
 
     cache.load_overload = load

@@ -49,7 +49,7 @@ def test_one_kept_and_one_compiled(tmp_path: Path) -> None:
     assert said(tmp_path) == "1 1 False"
 
 
-def test_kept_code_that_is_damaged_is_not_taken(tmp_path: Path) -> None:
+def test_kept_code_that_is_gone_is_compiled_anew(tmp_path: Path) -> None:
     (tmp_path / "loop.py").write_text(LOOP, encoding="utf-8")
     said(tmp_path)
     kept = sorted((tmp_path / "__pycache__").glob("*.nbc"))
